@@ -1,0 +1,60 @@
+"""Packaging: `pipelines/` and `serving/` are installed as `tfrec.pipelines` and `tfrec.serving`."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "tfrec/__init__.py").read_text()).group(1)
+
+
+def packages_below(folder: str, name: str) -> dict[str, str]:
+    """Map the packages in `folder` to their installed names below `name`."""
+    below = {f"{name}.{package}": f"{folder}/{package.replace('.', '/')}" for package in find_packages(folder)}
+    return {name: folder, **below}
+
+
+PACKAGES = {
+    **packages_below("tfrec", "tfrec"),
+    **packages_below("pipelines", "tfrec.pipelines"),
+    **packages_below("serving", "tfrec.serving"),
+}
+
+setup(
+    name="tfrec",
+    version=VERSION,
+    description="Multimodal recommendations and search on TensorFlow, served by TensorFlow Serving",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=list(PACKAGES),
+    package_dir=PACKAGES,
+    install_requires=[
+        "tensorflow>=2.16,<2.22",
+        "tf-keras>=2.16,<2.22",
+        "tensorflow-text>=2.16,<2.22",
+        "tensorflow-hub>=0.16.1",
+        "tensorflow-recommenders>=0.7.7",
+        "numpy>=1.26",
+        "scipy>=1.12",
+        "pandas>=1.5",
+        "pyarrow>=10",
+        "pillow>=10",
+        "soundfile>=0.12",
+        "soxr>=0.3",
+        "safetensors>=0.4",
+        "pyyaml>=6",
+        "tqdm>=4.66",
+        "rich>=13",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
+        "grpcio>=1.60",
+    ],
+    extras_require={
+        "serving": ["tensorflow-serving-api>=2.16"],
+        "pipelines": ["tfx[kfp]==1.16.0"],
+    },
+    entry_points={"console_scripts": ["tfrec=tfrec.cli.main:main"]},
+)

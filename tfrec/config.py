@@ -1,0 +1,291 @@
+"""One YAML file per recommender: where the data lies, its schema, the model, training, evaluation, gates and serving.
+
+`load_config` reads and checks it; every setting has a default but `data` and `schema`. Relative paths start from the
+folder of the YAML file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from tfrec.errors import ConfigError
+from tfrec.schema import Schema
+from tfrec.schema_parsing import parse_schema
+from tfrec.settings import fill
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Paths of the input files (CSV, JSON Lines or Parquet) and of the folder everything is written to."""
+
+    items: str
+    events: str
+    users: str = ""
+    media: str = ""
+    output: str = "build"
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """How events are divided: `by` time, last-out, random, within-user or within-item; fractions of all events.
+
+    `held_out_items` is the fraction of items kept out of training with all their events, to measure cold start.
+    """
+
+    by: str = "time"
+    validation: float = 0.1
+    test: float = 0.1
+    held_out_items: float = 0.0
+    seed: int = 42
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """The two towers.
+
+    Attributes:
+        dimension: width of the shared embedding space.
+        use_id: whether items seen in training get a learned vector of their own beside their content.
+        fusion: concatenation, weighted, gate, attention, transformer or decision.
+        modality_dropout: chance that a modality of an item is hidden in a training step.
+        item_hidden, query_hidden: widths of the hidden layers before the embedding.
+        dropout: dropout in the towers; `history_dropout`: chance that a history item is hidden in training.
+        temperature: divides the cosine before the softmax.
+        use_user_features, use_context, use_search: parts of the query tower to build.
+    """
+
+    dimension: int = 64
+    use_id: bool = True
+    fusion: str = "gate"
+    modality_dropout: float = 0.2
+    item_hidden: tuple[int, ...] = ()
+    query_hidden: tuple[int, ...] = (128,)
+    dropout: float = 0.3
+    history_dropout: float = 0.2
+    temperature: float = 0.15
+    use_user_features: bool = True
+    use_context: bool = True
+    use_search: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How the model is trained.
+
+    Attributes:
+        objective: `masked` (a row is a user, half of the history is predicted from the rest), `next` (what follows a
+            moment is predicted from what came before it) or `retrieval` (tfrs.tasks.Retrieval, a row is an event).
+        batch_size: rows per step; `targets`: most targets per row (1 for `retrieval`).
+        candidates: items in the softmax of one step, 0 for the whole catalogue where it is small enough.
+        logq: correct the softmax for how often an item is sampled.
+        epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping.
+        learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
+        accumulate: batches whose gradients are added up before the weights change.
+        search_weight: weight of the loss that teaches the query tower free text.
+        strategy: one, mirrored, multi-worker or tpu.
+        jit: compile the train step with XLA.
+        mixed_precision: "" or a Keras policy such as mixed_bfloat16.
+        checkpoint_every: epochs between checkpoints; `log_wandb`: also log to Weights & Biases if it is installed.
+    """
+
+    objective: str = "masked"
+    batch_size: int = 64
+    targets: int = 64
+    candidates: int = 0
+    logq: bool = True
+    epochs: int = 50
+    patience: int = 5
+    learning_rate: float = 0.003
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    schedule: str = "cosine"
+    accumulate: int = 1
+    search_weight: float = 0.2
+    strategy: str = "one"
+    jit: bool = False
+    mixed_precision: str = ""
+    seed: int = 42
+    checkpoint_every: int = 1
+    log_wandb: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Cut-offs of the metrics and how their confidence intervals are drawn (bootstrap over users)."""
+
+    k: tuple[int, ...] = (5, 10, 20, 50)
+    bootstrap: int = 500
+    confidence: float = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Gates:
+    """What a model must reach on the test part before it is blessed and pushed.
+
+    The metric is compared with each named baseline times `margin`; `minimum_coverage` is a share of the catalogue.
+    """
+
+    metric: str = "ndcg@10"
+    better_than: tuple[str, ...] = ("MostPop",)
+    margin: float = 1.0
+    minimum_coverage: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """The fixed shapes of the exported signatures and the model's place in TensorFlow Serving.
+
+    `history`, `exclude` and `k` are the widths H, E and K; `known_users` stores the users' histories in the servable,
+    so that a request may name a user only.
+    """
+
+    name: str = ""
+    history: int = 50
+    exclude: int = 100
+    k: int = 100
+    known_users: bool = True
+    push: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole configuration; `source` is the path of the file it was read from."""
+
+    name: str
+    data: Data
+    schema: Schema
+    split: Split
+    model: Model
+    training: Training
+    evaluation: Evaluation
+    gates: Gates
+    serving: Serving
+    source: str
+
+    @property
+    def model_name(self) -> str:
+        """The name the model is served under."""
+        return self.serving.name or self.name
+
+    @property
+    def push_directory(self) -> str:
+        """The folder TensorFlow Serving watches for versions of the model."""
+        return self.serving.push or os.path.join(self.data.output, "serving", self.model_name)
+
+
+_CHOICES = {
+    ("split", "by"): ("time", "last-out", "random", "within-user", "within-item"),
+    ("model", "fusion"): ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
+    ("training", "objective"): ("masked", "next", "retrieval"),
+    ("training", "schedule"): ("constant", "cosine"),
+    ("training", "strategy"): ("one", "mirrored", "multi-worker", "tpu"),
+}
+_SECTIONS = {
+    "split": Split,
+    "model": Model,
+    "training": Training,
+    "evaluation": Evaluation,
+    "gates": Gates,
+    "serving": Serving,
+}
+
+
+def load_config(path: str) -> Config:
+    """Read and check the YAML file at `path` (any scheme that tf.io.gfile knows once TensorFlow is loaded).
+
+    Raises:
+        ConfigError: if the file is missing or no YAML, or a key is missing, unknown or of the wrong type.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the configuration {path}: {error.strerror}; check the path given with -c"
+        ) from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
+    return parse_config(document, source=os.path.abspath(path))
+
+
+def parse_config(document: Any, source: str) -> Config:
+    """Check a configuration given as nested mappings; `source` names it in errors and anchors relative paths."""
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{source} must be a mapping with the keys data and schema, got {type(document).__name__}")
+    unknown = set(document) - {"name", "data", "schema", *_SECTIONS}
+    if unknown:
+        known = ", ".join(["name", "data", "schema", *_SECTIONS])
+        raise ConfigError(f"{source}: unknown key {sorted(map(str, unknown))[0]!r}; the keys are {known}")
+    for key in ("data", "schema"):
+        if key not in document:
+            raise ConfigError(f"{source}: the key {key!r} is missing; `tfrec init` writes a complete example")
+    sections = {key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()}
+    for (section, key), allowed in _CHOICES.items():
+        value = getattr(sections[section], key)
+        if value not in allowed:
+            raise ConfigError(f"{source}: {section}.{key} is {value!r}; expected one of {', '.join(allowed)}")
+    _check_ranges(sections, source)
+    folder = os.path.dirname(source)
+    data = fill(Data, document["data"], f"{source}: data")
+    data = dataclasses.replace(
+        data,
+        **{
+            key: _absolute(getattr(data, key), folder)
+            for key in ("items", "events", "users", "media", "output")
+            if getattr(data, key)
+        },
+    )
+    data = dataclasses.replace(data, media=data.media or os.path.dirname(data.items))
+    serving = sections["serving"]
+    if serving.push:
+        sections["serving"] = dataclasses.replace(serving, push=_absolute(serving.push, folder))
+    return Config(
+        name=str(document.get("name") or os.path.splitext(os.path.basename(source))[0]),
+        data=data,
+        schema=parse_schema(document["schema"], folder, f"{source}: schema"),
+        source=source,
+        **sections,
+    )
+
+
+def _absolute(path: str, folder: str) -> str:
+    return path if "://" in path else os.path.normpath(os.path.join(folder, path))
+
+
+def _check_ranges(sections: Mapping[str, Any], source: str) -> None:
+    split, model, training, serving = (sections[key] for key in ("split", "model", "training", "serving"))
+    positive = {
+        "model.dimension": model.dimension,
+        "model.temperature": model.temperature,
+        "training.batch_size": training.batch_size,
+        "training.targets": training.targets,
+        "training.epochs": training.epochs,
+        "training.learning_rate": training.learning_rate,
+        "training.accumulate": training.accumulate,
+        "serving.history": serving.history,
+        "serving.exclude": serving.exclude,
+        "serving.k": serving.k,
+    }
+    for name, value in positive.items():
+        if value <= 0:
+            raise ConfigError(f"{source}: {name} is {value}; it must be greater than 0")
+    fractions = {
+        "split.validation": split.validation,
+        "split.test": split.test,
+        "split.held_out_items": split.held_out_items,
+        "model.modality_dropout": model.modality_dropout,
+        "model.dropout": model.dropout,
+        "model.history_dropout": model.history_dropout,
+    }
+    for name, value in fractions.items():
+        if not 0 <= value < 1:
+            raise ConfigError(f"{source}: {name} is {value}; it must be at least 0 and less than 1")
+    if split.validation + split.test >= 1:
+        raise ConfigError(f"{source}: split.validation and split.test together leave no events to train on")

@@ -1,0 +1,36 @@
+"""What every content encoder offers: host work (`prepare`) apart from device work (`call`)."""
+
+from __future__ import annotations
+
+import abc
+
+import tensorflow as tf
+
+
+class Encoder(tf.keras.layers.Layer, abc.ABC):
+    """Turns raw text, image or audio into vectors, in two steps.
+
+    `prepare` runs on the host, in the input pipeline or in a signature's preprocessing: strings and bytes in, a dense
+    tensor of static shape out. `call` runs on the device and compiles under XLA.
+
+    Attributes:
+        content_spec: shape and dtype of one prepared item, without the batch dimension.
+        dimension: width of the vectors.
+        frozen: whether no weight is trained, so that the vectors of a catalogue can be computed once and cached.
+    """
+
+    content_spec: tf.TensorSpec
+    dimension: int
+    frozen: bool
+
+    @abc.abstractmethod
+    def prepare(self, raw: tf.Tensor) -> tf.Tensor:
+        """Prepare raw strings or bytes [B] for `call`: [B, *content_spec.shape]; "" gives zeros."""
+
+    @abc.abstractmethod
+    def call(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Encode prepared content [B, *content_spec.shape] to float32 [B, dimension]."""
+
+    @abc.abstractmethod
+    def fingerprint(self) -> str:
+        """A short hexadecimal hash of all that decides the vectors of a frozen encoder: settings and weights."""
