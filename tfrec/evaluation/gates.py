@@ -1,0 +1,50 @@
+"""Whether a model may be pushed."""
+
+from __future__ import annotations
+
+from tfrec.config import Gates
+from tfrec.evaluation.result import Evaluation
+
+
+def check_gates(gates: Gates, evaluation: Evaluation) -> list[str]:
+    """Return why the model is not blessed, one sentence each; an empty list blesses it."""
+    metric = gates.metric
+    estimate = evaluation.model.metrics.get(metric)
+    if estimate is None:
+        return [f"The gate asks for {metric}, which was not measured; measured were {_names(evaluation)}."]
+    if estimate.value is None:
+        return [f"{evaluation.model.name} has no finite {metric} on {evaluation.task}, so it cannot be judged."]
+    reasons = [_not_better(gates, evaluation, baseline, estimate.value) for baseline in gates.better_than]
+    reasons.append(_too_narrow(gates, evaluation))
+    return [reason for reason in reasons if reason]
+
+
+def _not_better(gates: Gates, evaluation: Evaluation, baseline: str, value: float) -> str:
+    outcome = next((outcome for outcome in evaluation.baselines if outcome.name == baseline), None)
+    if outcome is None:
+        named = ", ".join(outcome.name for outcome in evaluation.baselines) or "none"
+        return f"The gate compares with {baseline}, which was not evaluated; evaluated baselines: {named}."
+    reached = outcome.metrics[gates.metric].value
+    if reached is None:
+        return f"{baseline} has no finite {gates.metric} on {evaluation.task}, so the model cannot be compared with it."
+    if value > reached * gates.margin:
+        return ""
+    times = "" if gates.margin == 1 else f"{gates.margin:g} times "
+    return (
+        f"{gates.metric} is {value:.4f} on {evaluation.task}, which is not better than {times}{baseline} "
+        f"({reached:.4f})."
+    )
+
+
+def _too_narrow(gates: Gates, evaluation: Evaluation) -> str:
+    if gates.minimum_coverage <= 0:
+        return ""
+    name = f"coverage@{gates.metric.partition('@')[2]}"
+    coverage = evaluation.model.metrics[name].value or 0.0
+    if coverage >= gates.minimum_coverage:
+        return ""
+    return f"{name} is {coverage:.1%} of the candidates, below the required {gates.minimum_coverage:.1%}."
+
+
+def _names(evaluation: Evaluation) -> str:
+    return ", ".join(sorted(evaluation.model.metrics))
