@@ -1,0 +1,22 @@
+"""A hash of this package's source, so that results of older code are not taken for results of this one."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+
+
+@functools.lru_cache
+def code_hash() -> str:
+    """Hexadecimal sha256 over the Python files of the library, in the order of their paths."""
+    root = os.path.dirname(os.path.abspath(__file__))
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(files):
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                with open(path, "rb") as file:
+                    digest.update(os.path.relpath(path, root).encode() + b"\0" + file.read())
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""All that the item tower reads of a catalogue, as arrays: coded attributes, vectors or prepared content, presence."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tfrec.data.tables import Catalogue
+from tfrec.data.vocabulary import FeatureSpace
+from tfrec.encoders.base import Encoder
+from tfrec.encoders.cache import encode_column, prepare_column, text_digests
+from tfrec.schema import Schema
+
+SENTENCES_PER_ITEM = 3
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+@dataclasses.dataclass(frozen=True)
+class ItemInputs:
+    """Inputs of the item tower for a whole catalogue of N items.
+
+    Attributes:
+        arrays: by input name, arrays of first dimension N as `ItemTower.call` takes them; `id` is 0 for an item that
+            has no id vector.
+        search_text: texts of items as free-text queries, encoded or prepared like the searched text feature, [S, ...];
+            None where the catalogue has no text.
+        search_owner: int32 [S], the item each text belongs to, ascending.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    search_text: np.ndarray | None
+    search_owner: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.arrays["id"])
+
+    def take(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """The inputs of the items at `positions` int [U]."""
+        return {name: array[positions] for name, array in self.arrays.items()}
+
+
+def item_inputs(
+    schema: Schema,
+    catalogue: Catalogue,
+    feature_space: FeatureSpace,
+    encoders: Mapping[str, Encoder],
+    known: np.ndarray,
+    cache: str,
+    search_feature: str = "",
+    progress: Callable[[str, int, int], None] | None = None,
+) -> ItemInputs:
+    """Encode or prepare a catalogue.
+
+    What a frozen encoder gives is computed once and cached by content; what a trained encoder needs is prepared.
+
+    Args:
+        schema, catalogue, feature_space: what to encode and how its attributes are coded.
+        encoders: the encoder of each content feature.
+        known: bool [N], whether an item was seen in training and has an id vector of its own.
+        cache: folder of the embedding cache.
+        search_feature: the text feature whose texts serve as free-text queries in training, or "".
+        progress: called with (what, done, total).
+    """
+    codes = np.zeros(len(catalogue), np.int32)
+    codes[known] = np.arange(1, int(known.sum()) + 1)
+    arrays: dict[str, np.ndarray] = {"id": codes, **feature_space.encode_items(catalogue)}
+    for feature in schema.content():
+        encoder = encoders[feature.name]
+        if feature.modality == "text":
+            texts = catalogue.columns[feature.name]
+            arrays[feature.name] = _encoded_texts(encoder, texts, cache, _told(progress, feature.name))
+            arrays[f"{feature.name}.present"] = texts != ""
+        else:
+            media = catalogue.media[feature.name]
+            if encoder.frozen:
+                content = encode_column(encoder, media, media.digests, cache, _told(progress, feature.name))
+            else:
+                content = prepare_column(encoder, media)
+            arrays[feature.name] = content
+            arrays[f"{feature.name}.present"] = media.present
+    if not search_feature:
+        return ItemInputs(arrays, None, np.zeros(0, np.int32))
+    texts, owners = search_texts(catalogue, search_feature)
+    if not len(texts):
+        return ItemInputs(arrays, None, owners)
+    encoded = _encoded_texts(encoders[search_feature], texts, cache, _told(progress, "search texts"))
+    return ItemInputs(arrays, encoded, owners)
+
+
+def search_texts(catalogue: Catalogue, feature: str) -> tuple[np.ndarray, np.ndarray]:
+    """Texts a person might search an item by: its title and its first sentences, each once.
+
+    Returns:
+        The texts, object array of str [S], and their items, int32 [S], ascending.
+    """
+    texts: list[str] = []
+    owners: list[int] = []
+    for position, (title, text) in enumerate(zip(catalogue.titles, catalogue.columns[feature])):
+        variants = dict.fromkeys([title.strip(), *_SENTENCE_END.split(text)[:SENTENCES_PER_ITEM]])
+        chosen = [variant.rstrip(".") for variant in variants if variant.strip()]
+        texts.extend(chosen)
+        owners.extend([position] * len(chosen))
+    return np.array(texts, dtype=object), np.array(owners, np.int32)
+
+
+def _encoded_texts(encoder: Encoder, texts: np.ndarray, cache: str, progress) -> np.ndarray:
+    raw = (text.encode() for text in texts)
+    if encoder.frozen:
+        return encode_column(encoder, raw, text_digests(texts), cache, progress)
+    return prepare_column(encoder, raw)
+
+
+def _told(progress: Callable[[str, int, int], None] | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)

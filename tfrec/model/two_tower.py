@@ -1,0 +1,159 @@
+"""The two-tower retrieval model, a `tfrs.Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from tfrec.config import Model as ModelSettings
+from tfrec.config import Training
+from tfrec.encoders.base import Encoder
+from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
+from tfrec.schema import Schema
+from tfrec.towers.item_tower import ItemTower, is_encoded
+from tfrec.towers.query_tower import QueryTower, TextQuery
+
+
+class TwoTower(tfrs.Model):
+    """Item tower, query tower and the loss that brings them together.
+
+    A batch (see `tfrec.training.batches`) holds the content of the batch's unique items once; histories and targets
+    are numbers into these items, so an item is encoded once however often it occurs, and its gradients add up.
+
+    Args:
+        schema, settings, training: sections of the configuration.
+        encoders: the encoder of each content feature.
+        item_sizes, query_sizes: how many codes each attribute has.
+        known_items: how many items have an id vector of their own.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        settings: ModelSettings,
+        training: Training,
+        encoders: Mapping[str, Encoder],
+        item_sizes: Mapping[str, int],
+        query_sizes: Mapping[str, int],
+        known_items: int,
+    ):
+        super().__init__()
+        self.settings = settings
+        self.objective = training.objective
+        self.use_logq = training.logq
+        self.accumulate = training.accumulate
+        self.item_tower = ItemTower(schema, settings, encoders, item_sizes, known_items, name="item_tower")
+        self.query_tower = QueryTower(schema, settings, query_sizes, self.item_tower.width, name="query_tower")
+        self.text_feature = search_feature(schema) if settings.use_search else ""
+        self.search_weight = training.search_weight if self.text_feature else 0.0
+        if self.text_feature:
+            self.text_query = TextQuery(settings, self.item_tower.width, name="text_query")
+        if self.objective == "retrieval":
+            self.task = tfrs.tasks.Retrieval(temperature=settings.temperature, remove_accidental_hits=True)
+
+    def encode_items(self, items: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Item embeddings, float32 [U, width]; `items` as `ItemTower.call` takes them."""
+        return self.item_tower(items, training=training)[0]
+
+    def encode_text_query(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Queries float32 [B, width] from free text prepared by, or encoded by, the encoder of `text_feature`."""
+        encoder = self.item_tower.encoders[self.text_feature]
+        if not is_encoded(content, encoder):
+            content = encoder(content, training=training)
+        return self.text_query(content, training=training)
+
+    def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
+        """The mean loss over the rows of a batch, a float32 scalar."""
+        embeddings = self.encode_items(inputs["items"], training=training)
+        history = inputs["history"]
+        mask = tf.cast(history >= 0, tf.float32)
+        touched = tf.gather(embeddings, tf.maximum(history, 0))
+        queries = self.query_tower(touched, mask, inputs["features"], training=training)
+        if self.objective == "retrieval":
+            loss = self._in_batch_loss(queries, embeddings, inputs)
+        else:
+            logits = self._logits(queries, embeddings, inputs)
+            excluded = marked(history, logits.shape[1])
+            total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
+            loss = total / tf.maximum(rows, 1.0)
+        if self.search_weight:
+            loss += self.search_weight * self._search_loss(embeddings, inputs, training)
+        return loss
+
+    def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
+        logits = tf.matmul(queries, embeddings, transpose_b=True) / self.settings.temperature
+        return corrected_logits(logits, inputs["sampling_probability"]) if self.use_logq else logits
+
+    def _in_batch_loss(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
+        targets = tf.maximum(inputs["targets"][:, 0], 0)
+        weights = tf.where(inputs["targets"][:, 0] >= 0, inputs["target_weights"][:, 0], 0.0)
+        total = self.task(
+            queries,
+            tf.gather(embeddings, targets),
+            sample_weight=weights,
+            candidate_sampling_probability=(
+                tf.gather(inputs["sampling_probability"], targets) if self.use_logq else None
+            ),
+            # As floats: the task compares ids with tf.equal, and XLA wants one dtype on both of its operands.
+            candidate_ids=targets,
+            compute_metrics=False,
+        )
+        return total / tf.maximum(tf.reduce_sum(tf.cast(weights > 0, tf.float32)), 1.0)
+
+    def _search_loss(self, embeddings: tf.Tensor, inputs: Mapping[str, Any], training: bool) -> tf.Tensor:
+        """Each searched item must be found by a text of its own among the items of the batch."""
+        queries = self.encode_text_query(inputs["search_text"], training=training)
+        logits = self._logits(queries, embeddings, inputs)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(inputs["search_items"], 0), logits)
+        weights = tf.cast(inputs["search_items"] >= 0, tf.float32)
+        return tf.reduce_sum(weights * losses) / tf.maximum(tf.reduce_sum(weights), 1.0)
+
+    def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """One step: the loss, its gradients added up over `accumulate` batches, and the change of the weights."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, training=True)
+            # Each replica takes the mean over its own rows; the sum over replicas is made a mean here.
+            scaled = (loss + sum(self.losses, 0.0)) / tf.distribute.get_strategy().num_replicas_in_sync
+            if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+                scaled = self.optimizer.get_scaled_loss(scaled)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
+        if self.accumulate == 1:
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        else:
+            self._accumulate(gradients)
+        return {"loss": loss}
+
+    def build_accumulators(self) -> None:
+        """Make the variables that hold the added-up gradients; called once, before the train step is traced."""
+        self.gradient_sums = [
+            tf.Variable(tf.zeros_like(variable), trainable=False, name="gradient_sum")
+            for variable in self.trainable_variables
+        ]
+        self.batches_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="batches_seen")
+
+    def _accumulate(self, gradients: list) -> None:
+        for total, gradient in zip(self.gradient_sums, gradients):
+            if gradient is not None:
+                total.assign_add(tf.convert_to_tensor(gradient) / self.accumulate)
+        self.batches_seen.assign_add(1)
+        tf.cond(self.batches_seen % self.accumulate == 0, self._apply_sums, lambda: None)
+
+    def _apply_sums(self) -> None:
+        self.optimizer.apply_gradients(zip(self.gradient_sums, self.trainable_variables))
+        for total in self.gradient_sums:
+            total.assign(tf.zeros_like(total))
+
+    def test_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """The loss of a batch without dropout."""
+        return {"loss": self.compute_loss(inputs, training=False)}
+
+
+def search_feature(schema: Schema) -> str:
+    """The text feature whose encoder reads free-text queries: the first one, or "" where the catalogue has no text."""
+    texts = schema.content("text")
+    return texts[0].name if texts else ""

@@ -1,0 +1,156 @@
+"""Training batches: rows of users, and the content of the items in them, each item once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.encoders.item_inputs import ItemInputs
+from tfrec.training.interactions import Interactions
+from tfrec.training.rows import Rows, RowSampler
+
+SEARCHES = 64  # Free-text queries in a batch.
+
+
+class Batches:
+    """Turns sampled rows into what `TwoTower.compute_loss` takes; every batch has the same static shapes.
+
+    A batch holds `candidates` items: those of its targets first, then those of its histories, then items drawn evenly
+    from the catalogue, so that none is padding. With all items of the catalogue as candidates the softmax is exact.
+
+    Args:
+        sampler: gives the rows.
+        interactions: what the rows' entries mean.
+        inputs: the content of the items.
+        user_codes: coded user features, arrays of first dimension U.
+        context_codes: coded context features, arrays of first dimension E (events).
+        candidates: U, items per batch.
+        allowed: bool [N], which items may be candidates (held-out items may not).
+    """
+
+    def __init__(
+        self,
+        sampler: RowSampler,
+        interactions: Interactions,
+        inputs: ItemInputs,
+        user_codes: Mapping[str, np.ndarray],
+        context_codes: Mapping[str, np.ndarray],
+        candidates: int,
+        allowed: np.ndarray,
+    ):
+        self.sampler = sampler
+        self.interactions = interactions
+        self.inputs = inputs
+        self.user_codes = user_codes
+        self.context_codes = context_codes
+        self.allowed = np.flatnonzero(allowed)
+        self.candidates = min(candidates or len(self.allowed), len(self.allowed))
+        self.probability = self._sampling_probability()
+        self._number = np.full(len(inputs), -1, np.int32)
+        owners = inputs.search_owner
+        self._first_text = np.searchsorted(owners, np.arange(len(inputs)))
+        self._texts = np.searchsorted(owners, np.arange(len(inputs)), side="right") - self._first_text
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return self.sampler.steps
+
+    def epoch(self, seed: int, number: int) -> Iterator[dict[str, Any]]:
+        """The batches of epoch `number`, numpy arrays; the same for the same seed and number."""
+        generator = np.random.default_rng([seed, number])
+        for rows in self.sampler.epoch(generator):
+            yield self._batch(rows, generator)
+
+    def dataset(self, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
+        """All epochs from `first_epoch` on, without end; `steps` batches make an epoch."""
+
+        def generate():
+            number = first_epoch
+            while True:
+                yield from self.epoch(seed, number)
+                number += 1
+
+        return tf.data.Dataset.from_generator(generate, output_signature=self.spec()).prefetch(2)
+
+    def spec(self) -> dict[str, Any]:
+        """Shapes and dtypes of a batch."""
+        return tf.nest.map_structure(lambda a: tf.TensorSpec(a.shape, a.dtype), next(self.epoch(0, 0)))
+
+    def _batch(self, rows: Rows, generator: np.random.Generator) -> dict[str, Any]:
+        item = self.interactions.item
+        history = np.where(rows.history >= 0, item[rows.history], -1)
+        targets = np.where(rows.targets >= 0, item[rows.targets], -1)
+        positions = self._candidates(targets, history, generator)
+        self._number[positions] = np.arange(len(positions), dtype=np.int32)
+        history = np.where(history >= 0, self._number[history], -1).astype(np.int32)
+        targets = np.where(targets >= 0, self._number[targets], -1).astype(np.int32)
+        self._number[positions] = -1
+        batch = {
+            "items": self.inputs.take(positions),
+            "sampling_probability": self.probability[positions],
+            "history": history,
+            "targets": targets,
+            "target_weights": np.where(rows.targets >= 0, self.interactions.weight[rows.targets], 0).astype(np.float32),
+            "features": self._features(rows),
+        }
+        if self.inputs.search_text is not None:
+            batch["search_text"], batch["search_items"] = self._searches(positions, generator)
+        return batch
+
+    def _candidates(self, targets: np.ndarray, history: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Positions of the batch's items, int [U], unique: targets, then histories, then any, as far as they fit."""
+        if self.candidates == len(self.allowed):
+            return self.allowed
+        wanted = generator.permutation(np.unique(targets[targets >= 0]))
+        others = generator.permutation(np.setdiff1d(history[history >= 0], wanted))
+        chosen = np.concatenate([wanted, others])[: self.candidates]
+        missing = self.candidates - len(chosen)
+        if missing:
+            # Twice as many draws as items could be taken already are enough to find the missing ones.
+            drawn = generator.choice(self.allowed, min(len(self.allowed), missing + len(chosen)), replace=False)
+            chosen = np.concatenate([chosen, np.setdiff1d(drawn, chosen, assume_unique=True)[:missing]])
+        return chosen
+
+    def _sampling_probability(self) -> np.ndarray:
+        """The chance that an item is among a batch's candidates, float32 [N].
+
+        With n draws of a batch's rows, an item of share p is drawn at least once with chance 1 - exp(-n p); what is
+        left of the places is filled evenly. For `retrieval`, whose candidates are the targets, it is the share p.
+        """
+        counts = np.bincount(self.interactions.item, minlength=len(self.inputs)).astype(np.float64)
+        share = counts / max(counts.sum(), 1)
+        if self.sampler.objective == "retrieval":
+            return share.astype(np.float32)
+        if self.candidates == len(self.allowed):
+            return np.ones(len(self.inputs), np.float32)
+        entries_per_row = len(self.interactions.item) / max(len(self.interactions.users()), 1)
+        draws = self.sampler.batch_size * min(entries_per_row, self.sampler.targets + self.sampler.history)
+        drawn = 1 - np.exp(-draws * share)
+        drawn *= min(1.0, self.candidates / max(drawn.sum(), 1e-9))
+        left = max(self.candidates - drawn.sum(), 0) / len(self.allowed)
+        return np.clip(drawn + (1 - drawn) * left, 1e-9, 1).astype(np.float32)
+
+    def _features(self, rows: Rows) -> dict[str, np.ndarray]:
+        codes = {name: _rows(array, rows.user) for name, array in self.user_codes.items()}
+        # The context of a row is that of its first target, the request it stands for.
+        entry = rows.targets[:, 0]
+        event = np.where(entry >= 0, self.interactions.event[entry], -1)
+        return {**codes, **{name: _rows(array, event) for name, array in self.context_codes.items()}}
+
+    def _searches(self, positions: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Texts [S, ...] as free-text queries and the numbers of their items int32 [S], -1 where there is no text."""
+        assert self.inputs.search_text is not None
+        numbers = generator.choice(len(positions), SEARCHES, replace=len(positions) < SEARCHES)
+        owners = positions[numbers]
+        texts = self._first_text[owners] + (generator.random(SEARCHES) * self._texts[owners]).astype(np.int64)
+        texts = np.minimum(texts, len(self.inputs.search_text) - 1)
+        return self.inputs.search_text[texts], np.where(self._texts[owners] > 0, numbers, -1).astype(np.int32)
+
+
+def _rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`array` at `rows`, zeros where the row is -1."""
+    return np.where((rows >= 0).reshape([-1] + [1] * (array.ndim - 1)), array[rows], 0).astype(array.dtype)

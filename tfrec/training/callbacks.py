@@ -1,0 +1,123 @@
+"""What happens at the end of an epoch: retrieval metrics on the validation part, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import scipy.sparse
+import tensorflow as tf
+
+from tfrec.encoders.item_inputs import ItemInputs
+from tfrec.errors import TrainingError
+from tfrec.evaluation.metrics import ranking_metrics
+from tfrec.evaluation.topk import top_k
+from tfrec.model.embedding import Embedder
+from tfrec.training.checkpoints import Checkpoints
+
+MONITORED = "ndcg@10"
+
+
+class Validation(tf.keras.callbacks.Callback):
+    """Adds recall@10 and nDCG@10 over the full catalogue to the logs of each epoch.
+
+    Args:
+        embedder: embeds items and queries with the model that is being trained.
+        inputs: the content of all items.
+        history: int32 [V, H], positions of each validation user's latest training items.
+        features: coded user and context features of the validation users.
+        seen, truth: CSR [V, N], training items and validation items of each of these users.
+        candidates: positions of the items that may be recommended.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        inputs: ItemInputs,
+        history: np.ndarray,
+        features: Mapping[str, np.ndarray],
+        seen: scipy.sparse.csr_matrix,
+        truth: scipy.sparse.csr_matrix,
+        candidates: np.ndarray,
+    ):
+        super().__init__()
+        self.embedder, self.inputs = embedder, inputs
+        self.history, self.features = history, features
+        self.seen, self.truth, self.candidates = seen, truth, candidates
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None and len(self.history):
+            logs.update(self.metrics())
+
+    def metrics(self) -> dict[str, float]:
+        """recall@10 and ndcg@10 of the model as it is now."""
+        table = self.embedder.items(self.inputs)
+        queries = self.embedder.queries(table, self.history, self.features)
+        k = min(10, len(self.candidates))
+        found = top_k(queries, table, k, exclude=self.seen, candidates=self.candidates, truth=self.truth)
+        values = ranking_metrics(found.positions, self.truth, [k])
+        return {"recall@10": values[f"recall@{k}"], MONITORED: values[f"ndcg@{k}"]}
+
+
+class Keeper(tf.keras.callbacks.Callback):
+    """Saves the state after each epoch, remembers the best one, and stops when it has not been bettered for long.
+
+    Args:
+        checkpoints: where the state goes.
+        patience: epochs without a better metric before training stops.
+        every: epochs between checkpoints; a new best is always saved.
+        state: what `Checkpoints.resume` gave, or None at a new start.
+        say: called with one line per epoch.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        patience: int,
+        every: int,
+        state: Mapping | None,
+        say: Callable[[str], None],
+    ):
+        super().__init__()
+        self.checkpoints, self.patience, self.every, self.say = checkpoints, patience, every, say
+        self.history: list[dict[str, float]] = list(state["history"]) if state else []
+        self.best = state["best"] if state else -math.inf
+        self.waited = state["waited"] if state else 0
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = logs or {}
+        if not math.isfinite(logs["loss"]):
+            raise TrainingError(
+                f"the loss became {logs['loss']} in epoch {epoch + 1}; lower training.learning_rate, "
+                "or look for numbers in the data that are not finite"
+            )
+        self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
+        # Without validation events the lowest loss is the best there is to go by.
+        value = logs.get(MONITORED, -logs["loss"])
+        better = value > self.best
+        self.best, self.waited = (float(value), 0) if better else (self.best, self.waited + 1)
+        stop = self.waited >= self.patience or epoch + 1 == self.params["epochs"]
+        if better or stop or (epoch + 1) % self.every == 0:
+            self.checkpoints.save(
+                {
+                    "epoch": epoch + 1,
+                    "best": self.best,
+                    "waited": self.waited,
+                    "history": self.history,
+                    "finished": stop,
+                },
+                best=better,
+            )
+        measured = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
+        seconds = time.monotonic() - self._started
+        self.say(
+            f"epoch {epoch + 1:3d}/{self.params['epochs']}  {measured}  {seconds:.1f} s{'  best' if better else ''}"
+        )
+        if stop:
+            self.model.stop_training = True

@@ -1,0 +1,87 @@
+"""Training state on disk: resume after a kill, the best weights, and one clear sentence when the disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.errors import TrainingError
+from tfrec.model.two_tower import TwoTower
+
+
+class Checkpoints:
+    """The state of one training in a folder: the latest weights with their optimizer, the best weights, the history.
+
+    Args:
+        directory: where to write; made if missing.
+        fingerprint: what the training depends on; state with another fingerprint is not resumed.
+        model: a built model with a built optimizer.
+    """
+
+    def __init__(self, directory: str, fingerprint: str, model: TwoTower):
+        self.directory = directory
+        self.fingerprint = fingerprint
+        self._path = os.path.join(directory, "state.json")
+        parts = (
+            {"gradient_sums": model.gradient_sums, "batches_seen": model.batches_seen} if model.accumulate > 1 else {}
+        )
+        self._latest = tf.train.CheckpointManager(
+            tf.train.Checkpoint(model=model, optimizer=model.optimizer, **parts), os.path.join(directory, "latest"), 1
+        )
+        self._best = tf.train.CheckpointManager(
+            tf.train.Checkpoint(model=model), os.path.join(directory, "best"), 1, checkpoint_name="best"
+        )
+
+    def resume(self) -> dict[str, Any] | None:
+        """Restore the latest weights and return the state saved with them; None where there is nothing to resume."""
+        if not tf.io.gfile.exists(self._path):
+            return None
+        with tf.io.gfile.GFile(self._path) as file:
+            state = json.load(file)
+        latest = os.path.join(self.directory, "latest", state["checkpoint"])
+        if state["fingerprint"] != self.fingerprint or not tf.io.gfile.exists(latest + ".index"):
+            return None
+        self._latest.checkpoint.restore(latest).expect_partial()
+        return state
+
+    def save(self, state: dict[str, Any], best: bool) -> None:
+        """Write the latest weights, the best ones if these are, and then `state`, each whole or not at all.
+
+        Raises:
+            TrainingError: if the disk is full.
+        """
+        with disk_guard(self.directory):
+            tf.io.gfile.makedirs(self.directory)
+            if best:
+                self._best.save()
+            checkpoint = os.path.basename(self._latest.save())
+            temporary = self._path + ".new"
+            with tf.io.gfile.GFile(temporary, "w") as file:
+                json.dump({**state, "fingerprint": self.fingerprint, "checkpoint": checkpoint}, file, indent=1)
+            tf.io.gfile.rename(temporary, self._path, overwrite=True)
+
+    def restore_best(self) -> None:
+        """Load the best weights saved so far."""
+        if self._best.latest_checkpoint:
+            self._best.checkpoint.restore(self._best.latest_checkpoint).expect_partial()
+
+
+@contextlib.contextmanager
+def disk_guard(directory: str) -> Iterator[None]:
+    """Turn "no space left" into a TrainingError that names the folder; other errors pass."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if not full and not any(said in str(error) for said in ("No space left", "Disk quota exceeded")):
+            raise
+        raise TrainingError(
+            f"the disk that holds {directory} is full; free some space and run the same command again, "
+            "it goes on from the last finished epoch"
+        ) from error

@@ -1,0 +1,131 @@
+"""Samples training rows: what of a user's history is the input and what is the target, one sampler per objective."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from tfrec.training.interactions import Interactions
+
+LONGEST = 1024  # Entries of one user that a step looks at; of longer histories the latest.
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """A batch of rows; every array holds entries of `Interactions`, -1 for none.
+
+    Attributes:
+        user: int64 [B], -1 for a row that only fills up the last batch.
+        history: int64 [B, H]; `targets`: int64 [B, T].
+    """
+
+    user: np.ndarray
+    history: np.ndarray
+    targets: np.ndarray
+
+
+class RowSampler:
+    """Gives the batches of an epoch, different in each epoch, the same for the same seed.
+
+    Args:
+        interactions: the training interactions.
+        objective: `masked`, `next` or `retrieval`, see `tfrec.config.Training`.
+        batch_size, history, targets: B, H and T.
+        history_dropout: chance that a history entry is hidden.
+    """
+
+    def __init__(
+        self,
+        interactions: Interactions,
+        objective: str,
+        batch_size: int,
+        history: int,
+        targets: int,
+        history_dropout: float,
+    ):
+        self.interactions = interactions
+        self.objective = objective
+        self.batch_size = batch_size
+        self.history = history
+        self.targets = 1 if objective == "retrieval" else targets
+        self.history_dropout = history_dropout
+        self._users = interactions.users()
+        self._owner = np.repeat(np.arange(len(interactions.indptr) - 1), np.diff(interactions.indptr))
+        self._rows = len(self._owner) if objective == "retrieval" else len(self._users)
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return -(-self._rows // self.batch_size)
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[Rows]:
+        """The batches of one epoch, all of the same shape."""
+        order = generator.permutation(self._rows)
+        for start in range(0, self._rows, self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            missing = self.batch_size - len(chosen)
+            if self.objective == "retrieval":
+                rows = self._event_rows(chosen, generator)
+            else:
+                sample = self._masked_rows if self.objective == "masked" else self._next_rows
+                rows = sample(self._users[chosen], generator)
+            yield _filled(self._with_dropout(rows, generator), missing)
+
+    def _with_dropout(self, rows: Rows, generator: np.random.Generator) -> Rows:
+        hidden = generator.random(rows.history.shape) < self.history_dropout
+        return dataclasses.replace(rows, history=np.where(hidden, -1, rows.history))
+
+    def _entries(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Entries of each user, int64 [B, L], oldest first, -1 behind the last, and how many there are, int64 [B]."""
+        ends = self.interactions.indptr[users + 1]
+        starts = np.maximum(self.interactions.indptr[users], ends - LONGEST)
+        counts = ends - starts
+        index = starts[:, np.newaxis] + np.arange(counts.max(initial=1))
+        return np.where(index < ends[:, np.newaxis], index, -1), counts
+
+    def _masked_rows(self, users: np.ndarray, generator: np.random.Generator) -> Rows:
+        entries, counts = self._entries(users)
+        keys = np.where(entries >= 0, generator.random(entries.shape), np.inf)
+        shuffled = np.take_along_axis(entries, np.argsort(keys, axis=1), axis=1)
+        targets = np.minimum((counts + 1) // 2, self.targets)
+        return Rows(
+            users, _window(shuffled, targets, counts, self.history), _window(shuffled, 0, targets, self.targets)
+        )
+
+    def _next_rows(self, users: np.ndarray, generator: np.random.Generator) -> Rows:
+        entries, counts = self._entries(users)
+        cut = (generator.random(len(users)) * counts).astype(np.int64)
+        return Rows(
+            users,
+            _window(entries, np.maximum(cut - self.history, 0), cut, self.history),
+            _window(entries, cut, np.minimum(cut + self.targets, counts), self.targets),
+        )
+
+    def _event_rows(self, targets: np.ndarray, generator: np.random.Generator) -> Rows:
+        users = self._owner[targets]
+        entries, counts = self._entries(users)
+        others = (entries >= 0) & (entries != targets[:, np.newaxis])
+        keys = np.where(others, generator.random(entries.shape), np.inf)
+        shuffled = np.take_along_axis(np.where(others, entries, -1), np.argsort(keys, axis=1), axis=1)
+        return Rows(users, _window(shuffled, 0, np.maximum(counts - 1, 0), self.history), targets[:, np.newaxis])
+
+
+def _window(entries: np.ndarray, start: np.ndarray | int, stop: np.ndarray, width: int) -> np.ndarray:
+    """Columns start to stop of each row, at most `width` of them, padded with -1 to [B, width]."""
+    start = np.broadcast_to(start, stop.shape)
+    index = start[:, np.newaxis] + np.arange(width)
+    inside = index < np.minimum(stop, entries.shape[1])[:, np.newaxis]
+    return np.where(inside, np.take_along_axis(entries, np.minimum(index, entries.shape[1] - 1), axis=1), -1)
+
+
+def _filled(rows: Rows, missing: int) -> Rows:
+    if not missing:
+        return rows
+    return Rows(
+        *(
+            np.pad(a, [(0, missing)] + [(0, 0)] * (a.ndim - 1), constant_values=-1)
+            for a in (rows.user, rows.history, rows.targets)
+        )
+    )
