@@ -1,0 +1,179 @@
+"""The files a configuration names -> a data set ready to train on, and a report; and the same as a check only."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from tfrec.config import Config
+from tfrec.data.catalogue import build_catalogue
+from tfrec.data.contents import Progress, normalised_contents
+from tfrec.data.events import build_events
+from tfrec.data.media import write_media
+from tfrec.data.quarantine import Quarantine
+from tfrec.data.read import Table, read_table
+from tfrec.data.report import FileCount, Part, Report, problem_counts
+from tfrec.data.split import COLD, PARTS, held_out_items, parts_of_events
+from tfrec.data.tables import Catalogue, Dataset, Events, Users
+from tfrec.data.users import build_users
+from tfrec.errors import DataError
+from tfrec.schema import Feature
+
+QUARANTINE_FILE = "quarantine.jsonl"
+REPORT_FILE = "report.json"
+MEDIA_FOLDER = "media"
+
+
+class _Tables(NamedTuple):
+    """The tables before pictures and clips are looked at; `items` is cut down to the rows that are kept."""
+
+    catalogue: Catalogue
+    items: Table
+    users: Users
+    events: Events
+    files: Mapping[str, FileCount]
+
+
+def ingest(config: Config, directory: str, progress: Progress | None = None) -> tuple[Dataset, Report]:
+    """Read, validate and split the data, and write media, `quarantine.jsonl` and `report.json` into `directory`.
+
+    A faulty row or cell never ends the ingestion: it is left out and reported with its row number and the reason.
+
+    Raises:
+        ConfigError: if the configuration names a column or a kind of file that there is not.
+        DataError: if a file is missing, no item or no event is usable, none is left for training, or the disk is full.
+    """
+    quarantine = Quarantine()
+    tables = _read_tables(config, quarantine)
+    media = {}
+    for feature, blobs in _contents(config, tables, quarantine, progress):
+        media[feature.name] = write_media(os.path.join(directory, MEDIA_FOLDER), feature.name, blobs)
+    catalogue = dataclasses.replace(tables.catalogue, media=media)
+    dataset = _divided(config, tables._replace(catalogue=catalogue))
+    report = _report(config, tables, dataset, quarantine, {name: column.present for name, column in media.items()})
+    quarantine.write(os.path.join(directory, QUARANTINE_FILE))
+    report.save(os.path.join(directory, REPORT_FILE))
+    return dataset, report
+
+
+def validate(config: Config, progress: Progress | None = None) -> Report:
+    """Do what `ingest` does but write nothing; `Report.found` lists every problem with its row number.
+
+    Raises:
+        ConfigError, DataError: as `ingest`.
+    """
+    quarantine = Quarantine()
+    tables = _read_tables(config, quarantine)
+    present = {
+        feature.name: np.fromiter((blob != b"" for blob in blobs), bool)
+        for feature, blobs in _contents(config, tables, quarantine, progress)
+    }
+    dataset = _divided(config, tables)
+    return _report(config, tables, dataset, quarantine, present)
+
+
+def _read_tables(config: Config, quarantine: Quarantine) -> _Tables:
+    schema = config.schema
+    items = read_table(config.data.items, "items")
+    users = read_table(config.data.users, "users") if config.data.users else None
+    events = read_table(config.data.events, "events")
+    catalogue, kept_items = build_catalogue(items, schema.items, quarantine)
+    _require(len(catalogue), items, "item", quarantine)
+    known_users = build_users(users, schema.users, quarantine)
+    kept_events, all_users, left_out = build_events(events, schema, catalogue, known_users, quarantine)
+    _require(len(kept_events), events, "event", quarantine, left_out)
+
+    def counted(table: Table, kept: int, left_out: int = 0) -> FileCount:
+        return FileCount(table.path, table.rows_read, kept, quarantine.rejected(table.name), left_out)
+
+    files = {"items": counted(items, len(catalogue))}
+    if users is not None:
+        files["users"] = counted(users, len(known_users))
+    files["events"] = counted(events, len(kept_events), left_out)
+    return _Tables(catalogue, kept_items, all_users, kept_events, files)
+
+
+def _require(kept: int, table: Table, what: str, quarantine: Quarantine, left_out: int = 0) -> None:
+    if kept:
+        return
+    first = next((problem for problem in quarantine.problems if problem.table == table.name and not problem.kept), None)
+    why = f"row {first.row} is refused because {first.reason}" if first else "the file has no rows"
+    if left_out and not first:
+        why = "all are below schema.events.minimum_value"
+    raise DataError(f"{table.path} has no usable {what} among its {table.rows_read:,} rows: {why}")
+
+
+def _contents(
+    config: Config, tables: _Tables, quarantine: Quarantine, progress: Progress | None
+) -> Iterable[tuple[Feature, Iterable[bytes]]]:
+    for feature in config.schema.items.features:
+        if feature.modality in ("image", "audio"):
+            yield feature, normalised_contents(tables.items, feature, config.data.media, quarantine, progress)
+
+
+def _divided(config: Config, tables: _Tables) -> Dataset:
+    split, events = config.split, tables.events
+    held_out = held_out_items(events.item, split.held_out_items, split.seed)
+    parts = parts_of_events(events.user, events.item, events.time, split, held_out)
+    by_time = np.argsort(events.time, kind="stable")
+    divided = {name: events.take(by_time[parts[by_time] == part]) for part, name in enumerate(PARTS)}
+    if not len(divided["train"]):
+        raise DataError(
+            f"the split leaves none of the {len(events):,} events to train on; "
+            "make split.test, split.validation or split.held_out_items smaller"
+        )
+    return Dataset(catalogue=tables.catalogue, users=tables.users, held_out=held_out, **divided)
+
+
+def _report(
+    config: Config, tables: _Tables, dataset: Dataset, quarantine: Quarantine, present: Mapping[str, np.ndarray]
+) -> Report:
+    timed = bool(config.schema.events.time)
+    parts = {name: _part(getattr(dataset, name)) for name in PARTS}
+    return Report(
+        files=tables.files,
+        problems=problem_counts(quarantine),
+        items=len(dataset.catalogue),
+        users=len(dataset.users),
+        held_out=len(dataset.held_out),
+        coverage={
+            feature.name: _present(feature, dataset.catalogue, present) for feature in config.schema.items.features
+        },
+        split=config.split.by,
+        parts=parts,
+        timed=timed,
+        warnings=tuple(_warnings(config, parts, timed)),
+        found=tuple(quarantine.problems),
+    )
+
+
+def _part(events: Events) -> Part:
+    if not len(events):
+        return Part(0, None, None)
+    return Part(len(events), int(events.time[0]), int(events.time[-1]))
+
+
+def _present(feature: Feature, catalogue: Catalogue, present: Mapping[str, np.ndarray]) -> int:
+    if feature.name in present:
+        return int(present[feature.name].sum())
+    column = catalogue.columns[feature.name]
+    if feature.modality == "number":
+        return int(np.isfinite(column).sum())
+    return sum(map(bool, column))
+
+
+def _warnings(config: Config, parts: Mapping[str, Part], timed: bool) -> Iterable[str]:
+    asked: dict[str, float] = {
+        "validation": config.split.validation,
+        "test": config.split.test,
+        PARTS[COLD]: config.split.held_out_items,
+    }
+    for name, fraction in asked.items():
+        if fraction and not parts[name].events:
+            yield f"the {name} part is empty although the split asks for one; there are too few events or moments"
+    if not timed and config.split.by in ("time", "last-out"):
+        yield f"schema.events.time is missing, so the split by {config.split.by} follows the order of the file"
