@@ -1,0 +1,79 @@
+"""A small CNN that trains from scratch on a CPU, and which of a network's layers are trained."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+from tfrec.errors import ConfigError
+
+_STEM = 4
+
+
+def small_cnn(
+    shape: tuple[int, int, int], widths: tuple[int, ...], dimension: int, keep_columns: bool
+) -> tf.keras.Model:
+    """Return a network from float [B, height, width, channels] to [B, dimension].
+
+    A stem of 4x4 patches, then 3x3 convolutions of stride 2, so that the large maps, which cost the time, have few
+    channels. Each is followed by layer normalisation over the channels of one place: unlike batch normalisation it is
+    untouched by how many pictures of a batch are absent (all zeros), and it is the same in training and serving.
+    The last map is pooled by its mean (how much) and its maximum (whether at all).
+
+    Args:
+        shape: height, width and channels, static.
+        widths: channels of the stem and of each convolution after it.
+        dimension: width of the vectors.
+        keep_columns: pool over the height only. The columns of a spectrogram are bands of frequency, and a high note
+            is another sound than a low one; a picture shows the same thing wherever it stands.
+    """
+    inputs = outputs = tf.keras.Input(shape)
+    for index, width in enumerate(widths):
+        kernel, stride = (_STEM, _STEM) if index == 0 else (3, 2)
+        outputs = tf.keras.layers.Conv2D(width, kernel, strides=stride, padding="same")(outputs)
+        outputs = tf.keras.layers.LayerNormalization(epsilon=1e-5)(outputs)
+        outputs = tf.keras.layers.ReLU()(outputs)
+    axes = [1] if keep_columns else [1, 2]
+    pooled = [
+        tf.keras.layers.Flatten()(tf.reduce_mean(outputs, axes)),
+        tf.keras.layers.Flatten()(tf.reduce_max(outputs, axes)),
+    ]
+    outputs = tf.keras.layers.Dense(dimension)(tf.keras.layers.Concatenate()(pooled))
+    return tf.keras.Model(inputs, outputs)
+
+
+def load_weights(network: tf.keras.Model, path: str, where: str) -> None:
+    """Read the weights of `network` from an .h5 or .keras file; `where` names the encoder in errors.
+
+    Raises:
+        ConfigError: if the file is missing, is no weights file or is one of another network.
+    """
+    if not os.path.isfile(path):
+        raise ConfigError(f"{where}: the weights file {path} does not exist; give the path of an .h5 or .keras file")
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, tf.errors.OpError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(
+            f"{where}: {path} does not hold the weights of this network ({reason}); "
+            "give a file saved from the same kind, size and dimension"
+        ) from error
+
+
+def train_layers(network: tf.keras.Model, train: str | int) -> None:
+    """Set what is trained: "all", "none", or that many of the top layers which have weights."""
+    network.trainable = train != "none"
+    if isinstance(train, int):
+        layers = [layer for layer in network.layers if layer.weights]
+        for layer in layers[: max(len(layers) - train, 0)]:
+            layer.trainable = False
+
+
+def check_train(train: object, where: str) -> str | int:
+    """Return the setting `train` unchanged if it is none, all or a number of top layers, else raise ConfigError."""
+    if train in ("none", "all") and isinstance(train, str):
+        return train
+    if isinstance(train, int) and not isinstance(train, bool) and train > 0:
+        return train
+    raise ConfigError(f"{where}.train must be none, all or how many of the top layers are trained, got {train!r}")
