@@ -66,7 +66,7 @@ def compose_description(world: str, mood: str, rng: np.random.Generator) -> str:
 def _opening(world: StoryWorld, mood: Mood, rng: np.random.Generator) -> str:
     hero, feeling, name = _pick(world.heroes, rng), _pick(mood.tale, rng), _pick(NAMES, rng)
     plot = _pick(world.plots, rng).format(place=_pick(world.places, rng))
-    openings = _OPENINGS if len(hero.split()) <= 3 else _OPENINGS[:-1]
+    openings: tuple[str, ...] = _OPENINGS if len(hero.split()) <= 3 else _OPENINGS[:-1]
     if hero.startswith("two "):
         plot, openings = _plural_verb(plot), _OPENINGS[:2]
     sentence = _pick(openings, rng)
