@@ -76,20 +76,27 @@ def evaluate(
     )
 
 
-def fitted_baselines(task: Task, names: Sequence[str] = ("MostPop", "ItemKNN", "EASE")) -> list[BaselineRecommender]:
-    """Fit the named baselines to the task's training events; EASE is left out where the catalogue is too large for it.
+def fitted_baselines(
+    task: Task, names: Sequence[str] = ("MostPop", "ItemKNN", "EASE", "Random")
+) -> list[BaselineRecommender]:
+    """Fit the named baselines to the task's training events, but for those that do not suit the task.
+
+    Left out are EASE where the catalogue is too large for it, and, where no candidate has a training event, whatever
+    ranks by events: all its scores would tie, and the order of the catalogue, often close to popularity, would decide.
 
     Raises:
         DataError: if a name is unknown.
     """
-    fitted = []
-    for name in names:
-        if name not in BASELINES:
-            raise DataError(f"no baseline is called {name!r}; there are {', '.join(BASELINES)}")
-        if name == EASE.name and task.train.shape[1] > EASE.maximum_items:
-            continue
-        fitted.append(BaselineRecommender(BASELINES[name]().fit(task.train), task.history))
-    return fitted
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise DataError(f"no baseline is called {unknown[0]!r}; there are {', '.join(BASELINES)}")
+    all_cold = not _popularity(task)[task.candidates].any()
+    too_large = task.train.shape[1] > EASE.maximum_items
+    return [
+        BaselineRecommender(BASELINES[name]().fit(task.train), task.history)
+        for name in names
+        if not (all_cold and BASELINES[name].needs_events) and not (too_large and name == EASE.name)
+    ]
 
 
 def _measured(

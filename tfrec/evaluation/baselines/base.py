@@ -16,9 +16,11 @@ class Baseline(abc.ABC):
 
     Attributes:
         name: the name it is printed and configured under.
+        needs_events: whether it tells items apart by their training events, so that it has nothing to say on cold ones.
     """
 
     name: str
+    needs_events: bool = True
 
     @abc.abstractmethod
     def fit(self, train: sparse.csr_matrix) -> Baseline:

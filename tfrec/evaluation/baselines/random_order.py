@@ -12,6 +12,7 @@ class RandomOrder(Baseline):
     """Draws every score anew; `fit` restarts the generator from `seed`, so the same calls give the same scores."""
 
     name = "Random"
+    needs_events = False
 
     def __init__(self, seed: int = 42) -> None:
         self.seed = seed

@@ -1,0 +1,144 @@
+"""The evaluation report: one JSON file for machines and one self-contained HTML page for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from tfrec.errors import TfrecError
+from tfrec.evaluation import plots, wording
+from tfrec.evaluation.result import Evaluation
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One user's history and recommendations, as titles; `chosen` are titles the user did choose later."""
+
+    user: str
+    history: Sequence[str]
+    recommended: Sequence[str]
+    chosen: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """All that goes into a report; only `title` and `warm` are needed.
+
+    Attributes:
+        title: heading, usually the name of the recommender.
+        warm, cold: evaluations on known and on held-out items.
+        metric: the metric that decides, such as `ndcg@10`.
+        reasons: why the model is not blessed, from `check_gates`; empty if it is, None if no gate was asked.
+        data: the data report: counts, and quarantined rows by reason, nested at will.
+        training: metrics by name for each epoch, validation ones prefixed by `val_`.
+        configuration: settings, nested at will.
+        versions: version by package.
+        examples: recommendations to look at.
+        created: date and time as text.
+    """
+
+    title: str
+    warm: Evaluation
+    cold: Evaluation | None = None
+    metric: str = "ndcg@10"
+    reasons: Sequence[str] | None = None
+    data: Mapping[str, Any] | None = None
+    training: Sequence[Mapping[str, float]] = ()
+    configuration: Mapping[str, Any] | None = None
+    versions: Mapping[str, str] | None = None
+    examples: Sequence[Example] = ()
+    created: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a JSON document; `blessed` is None if no gate was asked."""
+        return {
+            "title": self.title,
+            "created": self.created,
+            "metric": self.metric,
+            "blessed": None if self.reasons is None else not self.reasons,
+            "reasons": None if self.reasons is None else list(self.reasons),
+            "warm": self.warm.to_json(),
+            "cold": None if self.cold is None else self.cold.to_json(),
+            "data": self.data,
+            "training": [dict(epoch) for epoch in self.training],
+            "configuration": self.configuration,
+            "versions": self.versions,
+            "examples": [dataclasses.asdict(example) for example in self.examples],
+        }
+
+
+def write_report(report: Report, directory: str, name: str = "report") -> tuple[str, str]:
+    """Write `name`.html and `name`.json into `directory`, each renamed into place, and return their paths.
+
+    Raises:
+        TfrecError: if they cannot be written.
+    """
+    texts = {
+        "html": report_html(report),
+        "json": json.dumps(report.to_json(), indent=1, ensure_ascii=False, default=_json_value) + "\n",
+    }
+    paths = {kind: os.path.join(directory, f"{name}.{kind}") for kind in texts}
+    for kind, path in paths.items():
+        unfinished = f"{path}.unfinished"
+        try:
+            os.makedirs(directory, exist_ok=True)
+            with open(unfinished, "w", encoding="utf-8") as file:
+                file.write(texts[kind])
+            os.replace(unfinished, path)
+        except OSError as error:
+            raise TfrecError(
+                f"cannot write the report {path}: {error.strerror}; free space or choose another folder"
+            ) from error
+    return paths["html"], paths["json"]
+
+
+def report_html(report: Report) -> str:
+    """The report as one HTML page without external resources, readable in light and in dark, on paper and by ear."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tfrec.evaluation"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(label=wording.label, p_value=wording.p_value)
+    environment.globals.update(number=wording.number, verdict=wording.verdict, best=_best_name)
+    k = int(report.metric.partition("@")[2])
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        k=k,
+        headline=wording.headline(report.warm, report.metric),
+        accuracy=[f"{name}@{k}" for name in wording.ACCURACY],
+        beyond=[f"{name}@{k}" for name in wording.BEYOND],
+        meanings=[(wording.LABELS[name], meaning) for name, meaning in wording.MEANINGS.items()],
+        sections=[_section(evaluation, k) for evaluation in (report.warm, report.cold) if evaluation is not None],
+        popularity=Markup(plots.popularity_bars(report.warm)),
+        training=Markup(plots.training_curves(report.training, report.metric)),
+    )
+
+
+def _section(evaluation: Evaluation, k: int) -> dict[str, Any]:
+    """An evaluation and its plots, which are markup made by this package."""
+    return {
+        "evaluation": evaluation,
+        "bars": Markup(plots.metric_bars(evaluation, k)),
+        "curves": Markup(plots.metric_curves(evaluation)) if len(evaluation.ks) > 1 else "",
+    }
+
+
+def _best_name(evaluation: Evaluation, metric: str) -> str:
+    outcome = wording.best_outcome(metric, evaluation.outcomes)
+    return "" if outcome is None else outcome.name
+
+
+def _json_value(value: Any) -> Any:
+    """What `json` does not know: NumPy numbers and arrays as Python's, dataclasses as mappings, all else as text."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
