@@ -1,0 +1,47 @@
+"""A development server with TensorFlow Serving's gRPC and REST API, for machines without tensorflow_model_server.
+
+Layers, each importing only from those before it: `errors`, `options`, `versions` (which versions to serve), `servable`
+(one loaded SavedModel), `predict`, `warmup`, `manager` (loading, hot swap), `models` (requests to models),
+`grpc_api`, `rest_json`, `rest_format`, `rest_api`, `running` (ports and threads).
+
+Importing this package imports no TensorFlow; `serve` does.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfrec.serving.server.options import Options
+
+if TYPE_CHECKING:
+    from tfrec.serving.server.running import RunningServer
+
+
+def serve(
+    base_path: str | os.PathLike[str],
+    model_name: str = "default",
+    grpc_port: int = 8500,
+    rest_api_port: int | None = 8501,
+    host: str = "127.0.0.1",
+    **options: Any,
+) -> RunningServer:
+    """Start a development server in this process and return it once its first version is loaded.
+
+    Example:
+        with serve("models/films", model_name="films", grpc_port=0, rest_api_port=0) as server:
+            Client(server.grpc_address, model_name="films").recommend("u1")
+
+    Args:
+        base_path: the folder whose numbered subfolders are the versions of the model.
+        grpc_port, rest_api_port: 0 picks a free port; None for `rest_api_port` leaves REST out.
+        host: the address to listen on; by default only this machine can connect.
+        options: further fields of `Options`.
+
+    Raises:
+        ServerError: a port is taken, or tensorflow-serving-api is not installed.
+        ServableError: no version of the model can be loaded.
+    """
+    from tfrec.serving.server.running import start
+
+    return start(Options(str(base_path), model_name, grpc_port, rest_api_port, host, **options))

@@ -1,0 +1,107 @@
+"""The gRPC API: PredictionService, ModelService and, if wanted, grpc.health.v1.Health.
+
+Methods that are not offered (Classify, Regress, MultiInference, HandleReloadConfigRequest) answer UNIMPLEMENTED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+
+from tfrec.errors import ServerError
+from tfrec.serving import wire
+from tfrec.serving.server.errors import StatusError
+from tfrec.serving.server.models import Models
+from tfrec.serving.server.options import Options, threads
+
+LARGEST_MESSAGE = (1 << 31) - 1
+HEALTHY_SERVICES = ("", "ModelService", "PredictionService")
+SERVING = 1
+
+
+def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
+    """A server that is bound but not started, and its port.
+
+    Raises:
+        ServerError: the port or the socket cannot be bound, or an option of the library is malformed.
+    """
+    server = grpc.server(
+        ThreadPoolExecutor(threads(options.grpc_threads), thread_name_prefix="grpc"),
+        options=[
+            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.max_send_message_length", LARGEST_MESSAGE),
+            ("grpc.so_reuseport", 0),
+            *_channel_arguments(options.grpc_channel_arguments),
+        ],
+    )
+    server.add_generic_rpc_handlers(_handlers(models, options))
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    port = _bound(server, f"{host}:{options.grpc_port}")
+    if options.grpc_socket_path:
+        _bound(server, f"unix:{options.grpc_socket_path}")
+    return server, port
+
+
+def _bound(server: grpc.Server, address: str) -> int:
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise ServerError(f"cannot listen on {address} for gRPC; is the port taken by another server?")
+    return port
+
+
+def _channel_arguments(text: str) -> list[tuple[str, Any]]:
+    pairs = []
+    for part in filter(None, text.split(",")):
+        key, separator, value = part.partition("=")
+        if not separator:
+            raise ServerError(f"grpc_channel_arguments must look like key=value,key=value, got {text!r}")
+        pairs.append((key, int(value) if value.lstrip("-").isdigit() else value))
+    return pairs
+
+
+def _handlers(models: Models, options: Options) -> tuple[grpc.GenericRpcHandler, ...]:
+    def predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> predict_pb2.PredictResponse:
+        return models.predict(request, context.time_remaining() if options.enforce_timeout else None)
+
+    prediction = {
+        "Predict": _unary(predict, predict_pb2.PredictRequest),
+        "GetModelMetadata": _unary(
+            lambda request, context: models.metadata(request), get_model_metadata_pb2.GetModelMetadataRequest
+        ),
+    }
+    model = {
+        "GetModelStatus": _unary(
+            lambda request, context: models.status(request), get_model_status_pb2.GetModelStatusRequest
+        )
+    }
+    services = {"tensorflow.serving.PredictionService": prediction, "tensorflow.serving.ModelService": model}
+    if options.health_service:
+        services["grpc.health.v1.Health"] = {"Check": _unary(_health, wire.HealthCheckRequest)}
+    return tuple(grpc.method_handlers_generic_handler(name, methods) for name, methods in services.items())
+
+
+def _unary(method: Callable[[Any, grpc.ServicerContext], Any], request_type: Any) -> grpc.RpcMethodHandler:
+    def call(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(request, context)
+        except StatusError as error:
+            return context.abort(grpc.StatusCode[error.code], error.grpc_details)
+
+    return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=request_type.FromString,
+        response_serializer=lambda response: response.SerializeToString(),
+    )
+
+
+def _health(request: Any, context: grpc.ServicerContext) -> Any:
+    if request.service not in HEALTHY_SERVICES:
+        raise StatusError("NOT_FOUND", "")
+    return wire.HealthCheckResponse(status=SERVING)

@@ -1,0 +1,291 @@
+"""The JSON of the REST API's predict requests: row form ("instances") and column form ("inputs"), to arrays."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfrec.serving.server.errors import StatusError, invalid
+from tfrec.serving.tensors import BY_NUMBER, Dtype
+
+TYPE_NAMES = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
+PARSE_ERRORS = {
+    "Expecting value": "Invalid value.",
+    "Extra data": "The document root must not be followed by other values.",
+    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting ',' delimiter": "Missing a comma or closing bracket after an element.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+}
+INTEGERS = {
+    "int32": (-(1 << 31), (1 << 31) - 1),
+    "int16": (-(1 << 31), (1 << 31) - 1),
+    "int8": (-(1 << 31), (1 << 31) - 1),
+    "uint8": (-(1 << 31), (1 << 31) - 1),
+    "int64": (-(1 << 63), (1 << 63) - 1),
+    "uint32": (0, (1 << 32) - 1),
+    "uint64": (0, (1 << 64) - 1),
+}  # what a JSON number must fit in; narrower tensors then wrap, as in TensorFlow Serving
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`; NaN, Infinity and -Infinity are numbers, bytes that are no UTF-8 are kept.
+
+    Raises:
+        StatusError: it is no JSON object.
+    """
+    if not body:
+        raise invalid("JSON Parse error: The document is empty")
+    text = body.decode("utf-8", "surrogateescape")
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = PARSE_ERRORS.get(error.msg, error.msg)
+        if not text.strip():
+            reason = "The document is empty."
+        offset = len(text[: error.pos].encode("utf-8", "surrogateescape"))
+        raise invalid(f"JSON Parse error: {reason} at offset: {offset}") from error
+    except RecursionError as error:
+        raise invalid("JSON Parse error: values are nested too deeply") from error
+    except ValueError as error:
+        raise invalid("JSON Parse error: Number too big to be stored in double.") from error
+    if not isinstance(document, dict):
+        raise _format_error(document, "Is not object")
+    return document
+
+
+def signature_name(document: Mapping[str, Any]) -> str:
+    """The signature that a request names, or "".
+
+    Raises:
+        StatusError: the name is no string.
+    """
+    name = document.get("signature_name", "")
+    if not isinstance(name, str):
+        raise _format_error(document, "not formatted correctly. 'signature_name' key must be a string value.")
+    return name
+
+
+def inputs_from_request(document: Mapping[str, Any], infos: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:
+    """Arrays by alias, and whether the request is in row form.
+
+    Args:
+        infos: TensorInfo by alias of the signature.
+
+    Raises:
+        StatusError: the request has neither or both forms, or does not fit `infos`.
+    """
+    if not infos:
+        raise invalid(f"Failed to get input map for signature: {signature_name(document) or 'DEFAULT'}")
+    dtypes = {alias: BY_NUMBER.get(info.dtype) for alias, info in infos.items()}
+    try:
+        if "instances" not in document:
+            if "inputs" not in document:
+                raise invalid("Missing 'inputs' or 'instances' key")
+            return _column_form(document["inputs"], dtypes), False
+        if "inputs" in document:
+            reason = "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
+            raise _format_error(document, reason)
+        if not isinstance(document["instances"], list):
+            raise _format_error(document, "Expecting 'instances' to be an list/array")
+        if not document["instances"]:
+            raise _format_error(document, "No values in 'instances' array")
+        return _row_form(document["instances"], dtypes), True
+    except RecursionError as error:
+        raise invalid("JSON Parse error: values are nested too deeply") from error
+
+
+def _column_form(value: Any, dtypes: Mapping[str, Dtype | None]) -> dict[str, np.ndarray]:
+    if not _is_named(value):
+        if len(dtypes) > 1:
+            raise invalid(
+                "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
+                "tensorinfo_map"
+            )
+        value = dict.fromkeys(dtypes, value)
+    arrays = {}
+    for alias, dtype in sorted(dtypes.items()):
+        if alias not in value:
+            raise invalid(f"Missing named input: {alias} in 'inputs' object.")
+        shape = _shape(value[alias])
+        arrays[alias] = _array(_flat(value[alias], shape, dtype), shape, dtype)
+    return arrays
+
+
+def _row_form(instances: list[Any], dtypes: Mapping[str, Dtype | None]) -> dict[str, np.ndarray]:
+    if not isinstance(instances[0], dict) and len(dtypes) > 1:
+        raise invalid(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
+    named = _is_named(instances[0])
+    only = next(iter(dtypes))
+    values: dict[str, list[Any]] = {alias: [] for alias in dtypes}
+    shapes: dict[str, list[int]] = {}
+    for number, instance in enumerate(instances):
+        if named != _is_named(instance):
+            expected, got = ("object", "list") if named else ("value/list", "object")
+            raise invalid(f"Expecting {expected} but got {got} at item {number} of input list")
+        where = f"Failed to process element: {number}"
+        for alias, value in instance.items() if named else [(only, instance)]:
+            try:
+                _add_instance(alias, value, dtypes, values, shapes)
+            except StatusError as error:
+                key = f" key: {alias}" if named else ""
+                raise invalid(f"{where}{key} of 'instances' list. Error: {error.code}: {error.message}") from error
+        if named and set(instance) != set(dtypes):
+            raise invalid(
+                f"{where} of 'instances' list. JSON object: {_text(instance)} keys must be equal to: "
+                f"{','.join(sorted(dtypes))}"
+            )
+    return {alias: _array(values[alias], [len(instances), *shapes[alias]], dtype) for alias, dtype in dtypes.items()}
+
+
+def _add_instance(
+    alias: str,
+    value: Any,
+    dtypes: Mapping[str, Dtype | None],
+    values: dict[str, list[Any]],
+    shapes: dict[str, list[int]],
+) -> None:
+    if alias not in dtypes:
+        raise invalid(f"JSON object: does not have named input: {alias}")
+    shape = _shape(value)
+    flat = _flat(value, shape, dtypes[alias])
+    expected = shapes.setdefault(alias, shape)
+    if len(flat) != int(np.prod(expected, dtype=object)):
+        raise invalid(f"Expecting tensor size: {int(np.prod(expected, dtype=object))} but got: {len(flat)}")
+    if shape != expected:
+        raise invalid(f"Expecting shape [{_joined(expected)}] but got: [{_joined(shape)}]")
+    values[alias].extend(flat)
+
+
+def _is_named(value: Any) -> bool:
+    """Whether `value` is an object of named tensors, rather than a tensor or a base64 object."""
+    return isinstance(value, dict) and not _is_base64(value)
+
+
+def _is_base64(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
+
+
+def _shape(value: Any) -> list[int]:
+    """The shape of nested lists, as their first elements have it."""
+    shape = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        if not value:
+            break
+        value = value[0]
+    return shape
+
+
+def _flat(value: Any, shape: list[int], dtype: Dtype | None) -> list[Any]:
+    flat: list[Any] = []
+    _collect(value, 0, shape, dtype, flat)
+    return flat
+
+
+def _collect(value: Any, level: int, shape: list[int], dtype: Dtype | None, flat: list[Any]) -> None:
+    if not isinstance(value, list):
+        if level != len(shape):
+            raise invalid(
+                f"JSON Value: {_text(value)} found at incorrect level: {level + 1} in the JSON DOM. "
+                f"Expected at level: {len(shape)}"
+            )
+        flat.append(_converted(value, dtype))
+        return
+    if level >= len(shape):
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+    if len(value) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
+        )
+    for element in value:
+        _collect(element, level + 1, shape, dtype, flat)
+
+
+def _converted(value: Any, dtype: Dtype | None) -> Any:
+    """`value` as what an array of `dtype` holds."""
+    name = dtype.name if dtype else "invalid"
+    if name == "string":
+        return _bytes(value)
+    if isinstance(value, dict):
+        raise _type_error(value, name)
+    if name in ("float", "double"):
+        if type(value) not in (int, float):
+            raise _type_error(value, name)
+        return _as_float(value)
+    if name == "bool":
+        if type(value) is not bool:
+            raise _type_error(value, name)
+        return value
+    if name in INTEGERS:
+        smallest, largest = INTEGERS[name]
+        if type(value) is not int or not smallest <= value <= largest:
+            raise _type_error(value, name)
+        return value
+    raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {_text(value)} to type: {name}")
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, dict):
+        if not _is_base64(value):
+            raise _format_error(value, "not formatted correctly for base64 data")
+        try:
+            text = value["b64"].rstrip("=")
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise invalid("Unable to base64 decode") from error
+    if not isinstance(value, str):
+        raise _type_error(value, "string")
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
+
+
+def _array(flat: list[Any], shape: list[int], dtype: Dtype | None) -> np.ndarray:
+    if dtype is None:
+        raise StatusError("UNIMPLEMENTED", "the signature has an input of a type that JSON cannot carry")
+    if dtype.name in INTEGERS:
+        return (
+            np.array(flat, dtype=np.uint64 if dtype.name == "uint64" else np.int64).astype(dtype.numpy).reshape(shape)
+        )
+    if dtype.name == "string":
+        array = np.empty(len(flat), dtype=object)
+        array[:] = flat
+        return array.reshape(shape)
+    with np.errstate(over="ignore"):
+        return np.array(flat, dtype=np.float64 if dtype.numpy.kind == "f" else None).astype(dtype.numpy).reshape(shape)
+
+
+def _type_error(value: Any, name: str) -> StatusError:
+    kind = str(value) if isinstance(value, bool) else TYPE_NAMES[type(value)]
+    return invalid(f"JSON Value: {_text(value)} Type: {kind} is not of expected type: {name}")
+
+
+def _format_error(value: Any, reason: str) -> StatusError:
+    return invalid(f"JSON Value: {_text(value)} {reason}")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, indent=4, ensure_ascii=False)
+
+
+def _joined(shape: list[int]) -> str:
+    return ",".join(map(str, shape))

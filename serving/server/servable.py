@@ -1,0 +1,102 @@
+"""One loaded version of a model: a TensorFlow session over its SavedModel, as TensorFlow Serving loads it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.client import pywrap_tf_session
+
+from tfrec.serving.server.errors import NAMES, StatusError, invalid
+
+try:
+    import tensorflow_text  # registers its ops
+except ImportError:
+    tensorflow_text = None
+
+# The public Session.run checks and converts feeds in Python, three times slower and with texts of its own; the call
+# below is what it ends in, and gives the texts of the runtime that TensorFlow Serving gives.
+
+
+class Servable:
+    """A session and the signatures it can run; safe to use from several threads.
+
+    Attributes:
+        signatures: SignatureDef by name, as in the SavedModel.
+    """
+
+    def __init__(self, session: tf.compat.v1.Session, signatures: Mapping[str, Any]) -> None:
+        self.signatures = dict(signatures)
+        self._session = session
+        self._outputs: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        session._extend_graph()
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
+    ) -> list[np.ndarray]:
+        """Values of the tensors `fetches` with the tensors `feeds` replaced; only what they need is computed.
+
+        Args:
+            feeds: arrays by tensor name.
+            timeout: seconds after which the run is given up.
+
+        Raises:
+            StatusError: with TensorFlow's own code and text.
+        """
+        fed = {self._tensor(name): array for name, array in feeds.items()}
+        fetched = [self._tensor(name) for name in fetches]
+        options = tf.compat.v1.RunOptions(timeout_in_ms=0 if timeout is None else max(1, int(timeout * 1000)))
+        buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
+        try:
+            return pywrap_tf_session.TF_SessionRun_wrapper(self._session._session, buffer, fed, fetched, [], None)
+        except tf.errors.OpError as error:
+            raise StatusError(NAMES.get(error.code, "UNKNOWN"), error.message) from error
+        except UnicodeDecodeError as error:  # the text of TensorFlow's error quotes bytes that are no UTF-8
+            raise invalid(error.object.decode("utf-8", "replace")) from error
+        finally:
+            pywrap_tf_session.TF_DeleteBuffer(buffer)
+
+    def close(self) -> None:
+        """Free the session; the servable cannot run afterwards."""
+        self._session.close()
+        self._outputs.clear()
+
+    def _tensor(self, name: str) -> Any:
+        found = self._outputs.get(name)
+        if found is None:
+            try:
+                tensor = self._session.graph.get_tensor_by_name(name)
+            except (KeyError, ValueError, TypeError) as error:
+                raise invalid(f"the signature names a tensor {name!r} that the graph does not have") from error
+            with self._lock:
+                found = self._outputs.setdefault(name, tensor._as_tf_output())
+        return found
+
+
+def load_servable(path: str) -> Servable:
+    """Load the SavedModel in the folder `path` with the tag "serve".
+
+    Raises:
+        StatusError: there is no SavedModel, or it cannot be loaded.
+    """
+    if not any(tf.io.gfile.exists(f"{path}/saved_model.{ending}") for ending in ("pb", "pbtxt")):
+        raise StatusError(
+            "NOT_FOUND",
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
+            "Check that the directory exists and that you have the right permissions for accessing it.",
+        )
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    try:
+        meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], path)
+        return Servable(session, meta_graph.signature_def)
+    except BaseException as error:
+        session.close()
+        if isinstance(error, tf.errors.OpError):
+            raise StatusError(NAMES.get(error.code, "UNKNOWN"), error.message) from error
+        if isinstance(error, Exception):  # a broken file can make the loader raise anything
+            raise StatusError("UNKNOWN", f"{type(error).__name__}: {error}") from error
+        raise
