@@ -9,7 +9,7 @@ from typing import Any
 from tfrec.errors import ConfigError
 from tfrec.schema import ATTRIBUTES, CONTENT, Events, Feature, Items, Schema, Users
 
-_RESERVED = ("id", "item_id", "item_ids", "user_id", "history", "exclude", "query", "scores", "embedding", "attributes")
+RESERVED = ("id", "item_id", "item_ids", "user_id", "history", "exclude", "query", "scores", "embedding", "attributes")
 
 
 def parse_schema(document: Any, folder: str, where: str) -> Schema:
@@ -70,7 +70,7 @@ def _features(document: Any, where: str, modalities: tuple[str, ...], folder: st
     features = []
     for name, settings in _mapping(document or {}, where, allowed=None, required=()).items():
         here = f"{where}.{name}"
-        if name in _RESERVED:
+        if name in RESERVED:
             raise ConfigError(f"{here}: {name!r} is a name the signatures use themselves; choose another")
         if isinstance(settings, str):
             settings = {"modality": settings}
