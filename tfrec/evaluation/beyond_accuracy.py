@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from scipy import sparse
 
-Vectors = np.ndarray | sparse.csr_matrix
+Vectors: TypeAlias = np.ndarray | sparse.csr_matrix
 
 _USERS_PER_BLOCK = 4096
 
@@ -81,14 +83,15 @@ def recommendation_counts(positions: np.ndarray, items: int) -> np.ndarray:
 
 def _unit_rows(vectors: Vectors) -> tuple[Vectors, np.ndarray]:
     """Rows scaled to length 1 (zero rows stay), and float64 [N] 1 for rows that are not zero."""
-    if sparse.issparse(vectors):
-        matrix = vectors.tocsr().astype(np.float64)
-        norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-        scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
-        return sparse.diags(scale) @ matrix, (norms > 0).astype(float)
-    matrix = np.asarray(vectors, np.float64)
-    norms = np.linalg.norm(matrix, axis=1)
-    return np.divide(matrix, norms[:, None], out=np.zeros_like(matrix), where=norms[:, None] > 0), (norms > 0) * 1.0
+    if isinstance(vectors, np.ndarray):
+        matrix = vectors.astype(np.float64)
+        norms = np.linalg.norm(matrix, axis=1)
+        unit = np.divide(matrix, norms[:, None], out=np.zeros_like(matrix), where=norms[:, None] > 0)
+        return unit, (norms > 0).astype(float)
+    matrix = vectors.tocsr().astype(np.float64)
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    scale = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+    return sparse.diags(scale) @ matrix, (norms > 0).astype(float)
 
 
 def _membership(positions: np.ndarray, items: int) -> sparse.csr_matrix:

@@ -15,6 +15,7 @@ A list shorter than k is not excused: precision divides by k all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -24,7 +25,7 @@ from tfrec.errors import DataError
 METRICS = ("ndcg", "recall", "precision", "f1", "map", "mrr", "hit_rate")
 MAP_DIVISORS = ("relevant", "reachable")
 
-Truth = sparse.csr_matrix | tuple[np.ndarray, np.ndarray]
+Truth: TypeAlias = sparse.csr_matrix | tuple[np.ndarray, np.ndarray]
 
 
 def ranking_metrics(positions: np.ndarray, truth: Truth, ks: Sequence[int]) -> dict[str, float]:
@@ -108,12 +109,12 @@ def mean(values: np.ndarray) -> float:
 
 def _relevant_pairs(truth: Truth, users: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows and positions of the relevant items, int64, after checking that there is a row for each user."""
-    if sparse.issparse(truth):
-        matrix = truth.tocsr()
-        indptr, indices, stored = matrix.indptr, matrix.indices, matrix.data != 0
-    else:
+    if isinstance(truth, tuple):
         indptr, indices = (np.asarray(part) for part in truth)
         stored = np.ones(len(indices), bool)
+    else:
+        matrix = truth.tocsr()
+        indptr, indices, stored = matrix.indptr, matrix.indices, matrix.data != 0
     if len(indptr) != users + 1:
         raise DataError(f"recommendations are for {users} users but the relevant items for {len(indptr) - 1}")
     rows = np.repeat(np.arange(users), np.diff(indptr))

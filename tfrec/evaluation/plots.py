@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tfrec.evaluation.result import Evaluation, Outcome
 from tfrec.evaluation.wording import ACCURACY, label, number
@@ -62,8 +63,8 @@ def metric_bars(evaluation: Evaluation, k: int) -> str:
     """Accuracy metrics at k, a panel each and a bar per recommender, with confidence intervals."""
     outcomes = evaluation.outcomes
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(10.4, 1.5 + 0.7 * len(outcomes)), layout="constrained")
-        figure.get_layout_engine().set(hspace=0.12, wspace=0.05)
+        layout = ConstrainedLayoutEngine(hspace=0.12, wspace=0.05)
+        figure = Figure(figsize=(10.4, 1.5 + 0.7 * len(outcomes)), layout=layout)
         panels = figure.subplots(2, 3, sharey=True).ravel()
         for axes, name in zip(panels, ACCURACY):
             _bars(axes, outcomes, f"{name}@{k}")

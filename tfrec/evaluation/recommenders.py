@@ -71,7 +71,8 @@ class BaselineRecommender:
         history = self.history[users]
         found = top_k_of_scores(
             lambda rows: self.baseline.scores(history[rows]),
-            *history.shape,
+            len(users),
+            history.shape[1],
             k,
             exclude=exclude,
             candidates=candidates,

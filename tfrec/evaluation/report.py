@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tfrec.errors import TfrecError
 from tfrec.evaluation import plots, wording
+from tfrec.evaluation.metrics import METRICS
 from tfrec.evaluation.result import Evaluation
 
 
@@ -35,7 +36,8 @@ class Report:
         warm, cold: evaluations on known and on held-out items.
         metric: the metric that decides, such as `ndcg@10`.
         reasons: why the model is not blessed, from `check_gates`; empty if it is, None if no gate was asked.
-        data: the data report: counts, and quarantined rows by reason, nested at will.
+        data: the data report as JSON: counts, and quarantined rows by reason, nested at will.
+        data_summary: the data report as sentences; those that start with spaces belong to the one before.
         training: metrics by name for each epoch, validation ones prefixed by `val_`.
         configuration: settings, nested at will.
         versions: version by package.
@@ -49,6 +51,7 @@ class Report:
     metric: str = "ndcg@10"
     reasons: Sequence[str] | None = None
     data: Mapping[str, Any] | None = None
+    data_summary: Sequence[str] = ()
     training: Sequence[Mapping[str, float]] = ()
     configuration: Mapping[str, Any] | None = None
     versions: Mapping[str, str] | None = None
@@ -66,6 +69,7 @@ class Report:
             "warm": self.warm.to_json(),
             "cold": None if self.cold is None else self.cold.to_json(),
             "data": self.data,
+            "data_summary": list(self.data_summary),
             "training": [dict(epoch) for epoch in self.training],
             "configuration": self.configuration,
             "versions": self.versions,
@@ -116,6 +120,8 @@ def report_html(report: Report) -> str:
         headline=wording.headline(report.warm, report.metric),
         accuracy=[f"{name}@{k}" for name in wording.ACCURACY],
         beyond=[f"{name}@{k}" for name in wording.BEYOND],
+        every_accuracy=[f"{name}@" for name in METRICS],
+        every_beyond=[f"{name}@" for name in wording.BEYOND],
         meanings=[(wording.LABELS[name], meaning) for name, meaning in wording.MEANINGS.items()],
         sections=[_section(evaluation, k) for evaluation in (report.warm, report.cold) if evaluation is not None],
         popularity=Markup(plots.popularity_bars(report.warm)),
@@ -141,4 +147,6 @@ def _json_value(value: Any) -> Any:
     """What `json` does not know: NumPy numbers and arrays as Python's, dataclasses as mappings, all else as text."""
     if hasattr(value, "tolist"):
         return value.tolist()
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)

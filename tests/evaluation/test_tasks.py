@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from tfrec.errors import DataError
+from tfrec.evaluation.tasks import cold_task, warm_task
+
+
+def test_the_warm_task_asks_for_unseen_items_among_those_known_from_training(dataset):
+    data = dataset(
+        4,
+        6,
+        train=[(0, 0), (1, 1), (2, 2), (3, 3)],
+        validation=[(0, 1), (1, 4)],
+        test=[(0, 2), (0, 1), (0, 4), (1, 1), (2, 3), (2, 3)],
+    )
+    task = warm_task(data)
+    assert task.users.tolist() == [0, 2]
+    assert task.candidates.tolist() == [0, 1, 2, 3]
+    assert task.truth.toarray().nonzero()[1].tolist() == [2, 3]
+    assert task.exclude.toarray().astype(int).tolist() == [[1, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]
+    assert task.left_out == {"item is no candidate": 1, "item already touched by the user": 2}
+    assert task.history[0].indices.tolist() == [0, 1]
+    assert task.train[0].indices.tolist() == [0]
+
+
+def test_on_the_validation_part_only_training_was_seen(dataset):
+    data = dataset(1, 3, train=[(0, 0)], validation=[(0, 1)], test=[(0, 2)])
+    with pytest.raises(DataError, match="validation part: none of the 1 events can be asked for"):
+        warm_task(data, "validation")
+    data = dataset(2, 3, train=[(0, 0), (1, 1)], validation=[(0, 1)], test=[(1, 0)])
+    task = warm_task(data, "validation")
+    assert task.exclude.nonzero()[1].tolist() == [0]
+    assert task.history.nnz == 2
+
+
+def test_the_cold_task_ranks_held_out_items_among_themselves(dataset):
+    data = dataset(2, 4, train=[(0, 0), (1, 1)], validation=[(1, 0)], cold=[(1, 3), (1, 2)], held_out=[2, 3])
+    task = cold_task(data)
+    assert task.users.tolist() == [1]
+    assert task.candidates.tolist() == [2, 3]
+    assert task.truth.indices.tolist() == [2, 3]
+    assert task.history[1].indices.tolist() == [1]
+    assert np.bincount(task.train.indices, minlength=4)[2:].sum() == 0
+
+
+def test_without_held_out_items_there_is_no_cold_task(dataset):
+    with pytest.raises(DataError, match=r"set split.held_out_items above 0"):
+        cold_task(dataset(1, 1, train=[(0, 0)]))
+
+
+def test_an_unknown_part_is_refused(dataset):
+    with pytest.raises(DataError, match="part is 'train'; expected validation or test"):
+        warm_task(dataset(1, 1, train=[(0, 0)]), "train")
