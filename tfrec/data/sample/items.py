@@ -108,7 +108,7 @@ def _picture(path: str, trait: dict[str, str], flaw: str, rng: np.random.Generat
 
 def _clip(path: str, trait: dict[str, str], flaw: str, number: int, rng: np.random.Generator) -> bytes | None:
     kind = path.rsplit(".", 1)[-1]
-    rate = 22_050 if kind == "flac" else RATE
+    rate = {"flac": 22_050, "mp3": 32_000}.get(kind, RATE)
     tune = synthesise(trait["timbre"], trait["pace"], rng, rate)
     if not path:
         return None
