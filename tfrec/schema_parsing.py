@@ -54,6 +54,11 @@ def _events(document: Any, where: str) -> Events:
             raise ConfigError(f"{where}.weights.{kind} must be a number of at least 0, got {weight!r}")
     if events.get("type") and not weights:
         raise ConfigError(f"{where}.weights is missing; give each type in column {events['type']!r} a weight")
+    minimum = events.get("minimum_value")
+    if minimum is not None and (isinstance(minimum, bool) or not isinstance(minimum, (int, float))):
+        raise ConfigError(f"{where}.minimum_value must be a number, got {minimum!r}")
+    if minimum is not None and not events.get("value"):
+        raise ConfigError(f"{where}.value is missing; name the column that {where}.minimum_value is compared with")
     return Events(
         user=str(events["user"]),
         item=str(events["item"]),
@@ -61,7 +66,7 @@ def _events(document: Any, where: str) -> Events:
         type=str(events.get("type") or ""),
         value=str(events.get("value") or ""),
         weights={str(kind): float(weight) for kind, weight in weights.items()},
-        minimum_value=events.get("minimum_value"),
+        minimum_value=minimum,
         context=_features(events.get("context"), f"{where}.context", ATTRIBUTES, ""),
     )
 

@@ -37,14 +37,14 @@ def normalise_clip(content: bytes) -> bytes:
     try:
         sound = soundfile.SoundFile(io.BytesIO(content))
     except soundfile.SoundFileError as error:
-        raise Refusal("unreadable_clip", " ".join(str(error).split())) from error
+        raise Refusal("unreadable_clip", _explanation(error)) from error
     with sound:
         _check_header(sound)
         _check_ending(content)
         try:
             mono = _decoded(sound)
         except soundfile.SoundFileError as error:
-            raise Refusal("truncated_clip", " ".join(str(error).split())) from error
+            raise Refusal("truncated_clip", _explanation(error)) from error
         rate = sound.samplerate
     if not len(mono):
         raise Refusal("unreadable_clip", "it has no samples")
@@ -111,6 +111,11 @@ def _check_riff(content: bytes) -> None:
                 raise Refusal("truncated_clip", f"{at + 8 + size - len(content):,} bytes are missing")
             return
         at += 8 + size + size % 2
+
+
+def _explanation(error: soundfile.SoundFileError) -> str:
+    """What the decoder says, without the address of the buffer that its message would add."""
+    return " ".join(getattr(error, "error_string", str(error)).split())
 
 
 def _wav(mono: np.ndarray) -> bytes:
