@@ -34,17 +34,17 @@ def make_dataset(users, items, train, validation=(), test=(), cold=(), held_out=
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def events():
     return make_events
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dataset():
     return make_dataset
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def taste_dataset(dataset):
     """Two groups of users, each keen on one half of 40 items; the last 8 items are held out."""
     generator = np.random.default_rng(7)

@@ -139,7 +139,8 @@ def _compared(
     """Add intervals to the outcomes, and compare the first with each other one on the same draws of users."""
     names = list(outcomes[0].per_user)
     values = [np.stack([outcome.per_user[name] for name in names], axis=1) for outcome in outcomes]
-    draws = bootstrap_means(np.concatenate(values, axis=1), resamples, seed).reshape(resamples, len(outcomes), -1)
+    draws = bootstrap_means(np.concatenate(values, axis=1), resamples, seed)
+    draws = draws.reshape(resamples, len(outcomes), len(names))
 
     with_intervals = []
     for outcome, drawn in zip(outcomes, draws.transpose(1, 0, 2)):

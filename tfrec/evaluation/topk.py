@@ -62,7 +62,7 @@ def top_k(
     def blocks(rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(candidates), item_block):
             chosen = candidates[start : start + item_block]
-            with np.errstate(over="ignore", invalid="ignore"):  # _keys refuses what is not finite
+            with np.errstate(over="ignore", invalid="ignore"):  # _check_finite names it
                 yield chosen, queries[rows] @ np.asarray(items[chosen], np.float32).T
 
     return _top_k_of_blocks(blocks, len(queries), len(items), k, exclude, truth, query_block)
@@ -123,13 +123,11 @@ def _top_k_of_blocks(
         excluded = None if exclude is None else _Pairs(exclude, rows)
         relevant = None if truth is None else _Pairs(truth, rows)
         for positions, scores in blocks(rows):
-            keys = _keys(scores, positions, start)
-            if relevant is not None:
-                cells = relevant.cells(positions)
-                keys[cells] &= ~_NOT_RELEVANT
+            _check_finite(scores, positions, start)
             if excluded is not None:
-                keys[excluded.cells(positions)] = 0
-            best[rows] = _largest(np.concatenate([best[rows], _largest(keys, k)], axis=1), k)
+                scores[excluded.cells(positions)] = -np.inf
+            keys = _promising_keys(scores, positions, relevant, best[rows])
+            best[rows] = _largest(np.concatenate([best[rows], keys], axis=1), k)
     best = np.sort(best, axis=1)[:, ::-1]
     return TopK(_positions(best), _scores(best))
 
@@ -150,19 +148,45 @@ class _Pairs:
         return self.rows[inside], columns[inside]
 
 
-def _keys(scores: np.ndarray, positions: np.ndarray, first_row: int) -> np.ndarray:
-    """Pack scores [b, c] of the items at `positions` [c] into keys, as if none were relevant."""
+def _promising_keys(scores: np.ndarray, positions: np.ndarray, relevant: _Pairs | None, best: np.ndarray) -> np.ndarray:
+    """Keys of the scores [b, c] that can still enter the k best keys [b, k] found so far: uint64 [b, m], 0-padded.
+
+    Comparing floats first leaves few scores to pack and sort once some blocks have been seen.
+    """
+    k = best.shape[1]
+    floor = _scores(best.min(axis=1, keepdims=True))
+    width = scores.shape[1]
+    if width > k and np.isneginf(floor).any():
+        floor = np.maximum(floor, np.partition(scores, width - k, axis=1)[:, [width - k]])
+    rows, columns = np.nonzero((scores >= floor) & (scores > -np.inf))
+    behind = np.zeros(len(rows), np.uint64)
+    if relevant is not None:
+        flags = np.zeros(scores.shape, bool)
+        flags[relevant.cells(positions)] = True
+        behind[flags[rows, columns]] = _NOT_RELEVANT
+    counts = np.bincount(rows, minlength=len(scores))
+    keys = np.zeros((len(scores), counts.max(initial=0)), np.uint64)
+    slots = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    keys[rows, slots] = _keys(scores[rows, columns], positions[columns]) ^ behind
+    return keys
+
+
+def _keys(scores: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Pack float32 scores [n] of the items at `positions` [n] into keys, as if none were relevant."""
+    # Adding 0 turns -0 into 0, which must tie; flipping the bits of floats gives integers in the same order.
+    bits = (scores + np.float32(0)).view(np.uint32)
+    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN)
+    low = _NOT_RELEVANT | (_LAST_POSITION - positions.astype(np.uint64))
+    return (ordered.astype(np.uint64) << np.uint64(32)) | low
+
+
+def _check_finite(scores: np.ndarray, positions: np.ndarray, first_row: int) -> None:
     if not np.isfinite(scores).all():
         row, column = np.argwhere(~np.isfinite(scores))[0]
         raise DataError(
             f"the score of user row {first_row + row} for the item at position {positions[column]} is "
             f"{scores[row, column]}; scores must be finite, so look for NaN or overflow in the model"
         )
-    # Adding 0 turns -0 into 0, which must tie; flipping the bits of floats gives integers in the same order.
-    bits = (scores + np.float32(0)).view(np.uint32)
-    ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN)
-    low = _NOT_RELEVANT | (_LAST_POSITION - positions.astype(np.uint64))
-    return (ordered.astype(np.uint64) << np.uint64(32)) | low
 
 
 def _largest(keys: np.ndarray, k: int) -> np.ndarray:

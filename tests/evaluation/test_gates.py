@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+
+from tfrec.config import Gates
+from tfrec.evaluation.gates import check_gates
+from tfrec.evaluation.result import Estimate, Evaluation, Outcome
+
+
+def outcome(name, ndcg, coverage=0.5):
+    return Outcome(name, {"ndcg@10": Estimate(ndcg), "coverage@10": Estimate(coverage)}, (1.0,), 0.0)
+
+
+@pytest.fixture
+def evaluation():
+    return Evaluation(
+        task="warm items, test part",
+        users=10,
+        relevant=20,
+        candidates=30,
+        ks=(10,),
+        model=outcome("model", 0.3),
+        baselines=(outcome("MostPop", 0.2), outcome("EASE", 0.31)),
+        differences=(),
+        relevant_popularity_shares=(1.0,),
+        left_out={},
+        bootstrap=0,
+        confidence=0.95,
+        seed=0,
+    )
+
+
+def test_a_model_above_its_baseline_is_blessed(evaluation):
+    assert check_gates(Gates(), evaluation) == []
+
+
+@pytest.mark.parametrize(
+    "gates, reason",
+    [
+        (
+            Gates(better_than=("MostPop", "EASE")),
+            "ndcg@10 is 0.3000 on warm items, test part, which is not better than EASE (0.3100).",
+        ),
+        (
+            Gates(margin=1.5),
+            "ndcg@10 is 0.3000 on warm items, test part, which is not better than 1.5 times MostPop (0.2000).",
+        ),
+        (Gates(minimum_coverage=0.6), "coverage@10 is 50.0% of the candidates, below the required 60.0%."),
+        (
+            Gates(better_than=("ALS",)),
+            "The gate compares with ALS, which was not evaluated; evaluated baselines: MostPop, EASE.",
+        ),
+        (
+            Gates(metric="ndcg@7"),
+            "The gate asks for ndcg@7, which was not measured; measured were coverage@10, ndcg@10.",
+        ),
+    ],
+)
+def test_a_model_that_fails_a_gate_is_told_why(evaluation, gates, reason):
+    assert check_gates(gates, evaluation) == [reason]
+
+
+def test_every_failed_gate_is_named(evaluation):
+    gates = Gates(better_than=("MostPop", "EASE"), margin=2, minimum_coverage=0.9)
+    assert len(check_gates(gates, evaluation)) == 3
+
+
+def test_equal_to_the_baseline_is_not_better(evaluation):
+    level = dataclasses.replace(evaluation, model=outcome("model", 0.2))
+    assert "not better than MostPop" in check_gates(Gates(), level)[0]
+
+
+def test_a_model_without_a_value_is_not_blessed(evaluation):
+    broken = dataclasses.replace(evaluation, model=outcome("model", None))
+    assert check_gates(Gates(), broken) == [
+        "model has no finite ndcg@10 on warm items, test part, so it cannot be judged."
+    ]
