@@ -222,3 +222,16 @@ def test_posters_of_movielens_are_all_read(shared_data, shop):
     assert report.clean
     assert dataset.catalogue.media["poster"].present.sum() == 1254
     assert time.time() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"minimum_value": "four"}, "minimum_value must be a number"),
+        ({"minimum_value": 4, "value": ""}, "value is missing"),
+    ],
+)
+def test_a_minimum_value_that_cannot_be_applied_is_refused(shop, settings, sentence):
+    shop.schema["events"] |= settings
+    with pytest.raises(ConfigError, match=sentence):
+        shop.config()
