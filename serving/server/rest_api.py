@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import re
 import socketserver
 import threading
@@ -27,6 +28,7 @@ PREDICTION_PATH = re.compile(rf"/v1/models/([^/:]+){MODEL}:(classify|regress|pre
 MODEL_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{MODEL}(?:/(metadata))?", re.I | re.A)
 LARGEST_BODY = 512 << 20  # bytes, also after decompression
 SLOWEST_READ = 60.0  # seconds without a byte from the client
+log = logging.getLogger(__name__)
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -57,6 +59,9 @@ class RestApi:
             return Answer(200, self._body(method, path, body))
         except StatusError as error:
             return Answer(error.http_status, rest_format.error_json(error.message))
+        except Exception as error:
+            log.exception("%s %s failed", method, path)
+            return Answer(500, rest_format.error_json(f"internal error: {error!r}"))
 
     def _body(self, method: str, path: str, body: bytes) -> str:
         bare = path.partition("?")[0]

@@ -21,6 +21,9 @@ except ImportError:
 # below is what it ends in, and gives the texts of the runtime that TensorFlow Serving gives.
 
 
+ENDLESS = 1e7  # seconds
+
+
 class Servable:
     """A session and the signatures it can run; safe to use from several threads.
 
@@ -49,16 +52,18 @@ class Servable:
         """
         fed = {self._tensor(name): array for name, array in feeds.items()}
         fetched = [self._tensor(name) for name in fetches]
-        options = tf.compat.v1.RunOptions(timeout_in_ms=0 if timeout is None else max(1, int(timeout * 1000)))
+        options = tf.compat.v1.RunOptions(timeout_in_ms=_milliseconds(timeout))
         buffer = pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())
         try:
-            return pywrap_tf_session.TF_SessionRun_wrapper(self._session._session, buffer, fed, fetched, [], None)
-        except tf.errors.OpError as error:
-            raise StatusError(NAMES.get(error.code, "UNKNOWN"), error.message) from error
+            values = pywrap_tf_session.TF_SessionRun_wrapper(self._session._session, buffer, fed, fetched, [], None)
+        except tf.errors.OpError as error:  # raised by the runtime without the attributes Python code would set
+            code = tf.compat.v1.errors.error_code_from_exception_type(type(error))
+            raise StatusError(NAMES.get(code, "UNKNOWN"), str(error)) from error
         except UnicodeDecodeError as error:  # the text of TensorFlow's error quotes bytes that are no UTF-8
             raise invalid(error.object.decode("utf-8", "replace")) from error
         finally:
             pywrap_tf_session.TF_DeleteBuffer(buffer)
+        return [_array(value) for value in values]
 
     def close(self) -> None:
         """Free the session; the servable cannot run afterwards."""
@@ -75,6 +80,18 @@ class Servable:
             with self._lock:
                 found = self._outputs.setdefault(name, tensor._as_tf_output())
         return found
+
+
+def _array(value: Any) -> np.ndarray:
+    """Scalars come as NumPy scalars, or bytes for a string."""
+    return np.array(value, dtype=object) if isinstance(value, bytes) else np.asarray(value)
+
+
+def _milliseconds(timeout: float | None) -> int:
+    """As TensorFlow takes it: 0 for none, which gRPC may give as an endless time."""
+    if timeout is None or timeout > ENDLESS:
+        return 0
+    return max(1, int(timeout * 1000))
 
 
 def load_servable(path: str) -> Servable:
