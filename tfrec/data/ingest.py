@@ -28,11 +28,17 @@ REPORT_FILE = "report.json"
 MEDIA_FOLDER = "media"
 
 
-class _Tables(NamedTuple):
-    """The tables before pictures and clips are looked at; `items` is cut down to the rows that are kept."""
+class IngestedCatalogue(NamedTuple):
+    """The catalogue and what was found on the way; all that the ingestion of events needs of it."""
 
     catalogue: Catalogue
-    items: Table
+    count: FileCount
+    quarantine: Quarantine
+
+
+class _Log(NamedTuple):
+    """Users and events, and the row counts of their files."""
+
     users: Users
     events: Events
     files: Mapping[str, FileCount]
@@ -48,16 +54,32 @@ def ingest(config: Config, directory: str, progress: Progress | None = None) -> 
         DataError: if a file is missing, no item or no event is usable, none is left for training, or the disk is full.
     """
     quarantine = Quarantine()
-    tables = _read_tables(config, quarantine)
-    media = {}
-    for feature, blobs in _contents(config, tables, quarantine, progress):
-        media[feature.name] = write_media(os.path.join(directory, MEDIA_FOLDER), feature.name, blobs)
-    catalogue = dataclasses.replace(tables.catalogue, media=media)
-    dataset = _divided(config, tables._replace(catalogue=catalogue))
-    report = _report(config, tables, dataset, quarantine, {name: column.present for name, column in media.items()})
-    quarantine.write(os.path.join(directory, QUARANTINE_FILE))
-    report.save(os.path.join(directory, REPORT_FILE))
-    return dataset, report
+    catalogue, kept, count = _read_catalogue(config, quarantine)
+    log = _read_log(config, catalogue, quarantine)  # before the media: what ends the ingestion shall end it early
+    catalogue = _with_media(config, catalogue, kept, directory, quarantine, progress)
+    return _finished(config, IngestedCatalogue(catalogue, count, quarantine), log, directory)
+
+
+def ingest_catalogue(config: Config, directory: str, progress: Progress | None = None) -> IngestedCatalogue:
+    """The part of `ingest` that needs the items file and the media only; it writes media into `directory`.
+
+    Raises:
+        ConfigError, DataError: as `ingest`.
+    """
+    quarantine = Quarantine()
+    catalogue, kept, count = _read_catalogue(config, quarantine)
+    catalogue = _with_media(config, catalogue, kept, directory, quarantine, progress)
+    return IngestedCatalogue(catalogue, count, quarantine)
+
+
+def ingest_events(config: Config, ingested: IngestedCatalogue, directory: str) -> tuple[Dataset, Report]:
+    """The part of `ingest` that is left after `ingest_catalogue`; together they do the same.
+
+    Raises:
+        ConfigError, DataError: as `ingest`.
+    """
+    log = _read_log(config, ingested.catalogue, ingested.quarantine)
+    return _finished(config, ingested, log, directory)
 
 
 def validate(config: Config, progress: Progress | None = None) -> Report:
@@ -67,34 +89,63 @@ def validate(config: Config, progress: Progress | None = None) -> Report:
         ConfigError, DataError: as `ingest`.
     """
     quarantine = Quarantine()
-    tables = _read_tables(config, quarantine)
+    catalogue, kept, count = _read_catalogue(config, quarantine)
+    log = _read_log(config, catalogue, quarantine)
     present = {
         feature.name: np.fromiter((blob != b"" for blob in blobs), bool)
-        for feature, blobs in _contents(config, tables, quarantine, progress)
+        for feature, blobs in _contents(config, kept, quarantine, progress)
     }
-    dataset = _divided(config, tables)
-    return _report(config, tables, dataset, quarantine, present)
+    dataset = _divided(config, catalogue, log)
+    return _report(config, IngestedCatalogue(catalogue, count, quarantine), log, dataset, present)
 
 
-def _read_tables(config: Config, quarantine: Quarantine) -> _Tables:
+def _read_catalogue(config: Config, quarantine: Quarantine) -> tuple[Catalogue, Table, FileCount]:
+    """The catalogue without media, the table cut down to the rows that are kept, and the counts of the file."""
+    table = read_table(config.data.items, "items")
+    catalogue, kept = build_catalogue(table, config.schema.items, quarantine)
+    _require(len(catalogue), table, "item", quarantine)
+    return catalogue, kept, _counted(table, len(catalogue), quarantine)
+
+
+def _read_log(config: Config, catalogue: Catalogue, quarantine: Quarantine) -> _Log:
     schema = config.schema
-    items = read_table(config.data.items, "items")
     users = read_table(config.data.users, "users") if config.data.users else None
     events = read_table(config.data.events, "events")
-    catalogue, kept_items = build_catalogue(items, schema.items, quarantine)
-    _require(len(catalogue), items, "item", quarantine)
     known_users = build_users(users, schema.users, quarantine)
     kept_events, all_users, left_out = build_events(events, schema, catalogue, known_users, quarantine)
     _require(len(kept_events), events, "event", quarantine, left_out)
+    files = {"users": _counted(users, len(known_users), quarantine)} if users is not None else {}
+    files["events"] = _counted(events, len(kept_events), quarantine, left_out)
+    return _Log(all_users, kept_events, files)
 
-    def counted(table: Table, kept: int, left_out: int = 0) -> FileCount:
-        return FileCount(table.path, table.rows_read, kept, quarantine.rejected(table.name), left_out)
 
-    files = {"items": counted(items, len(catalogue))}
-    if users is not None:
-        files["users"] = counted(users, len(known_users))
-    files["events"] = counted(events, len(kept_events), left_out)
-    return _Tables(catalogue, kept_items, all_users, kept_events, files)
+def _counted(table: Table, kept: int, quarantine: Quarantine, left_out: int = 0) -> FileCount:
+    return FileCount(table.path, table.rows_read, kept, quarantine.rejected(table.name), left_out)
+
+
+def _with_media(
+    config: Config,
+    catalogue: Catalogue,
+    kept: Table,
+    directory: str,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> Catalogue:
+    media = {
+        feature.name: write_media(os.path.join(directory, MEDIA_FOLDER), feature.name, blobs)
+        for feature, blobs in _contents(config, kept, quarantine, progress)
+    }
+    return dataclasses.replace(catalogue, media=media)
+
+
+def _finished(config: Config, ingested: IngestedCatalogue, log: _Log, directory: str) -> tuple[Dataset, Report]:
+    """The data set and the report, which is written beside the quarantine into `directory`."""
+    dataset = _divided(config, ingested.catalogue, log)
+    present = {name: media.present for name, media in ingested.catalogue.media.items()}
+    report = _report(config, ingested, log, dataset, present)
+    ingested.quarantine.write(os.path.join(directory, QUARANTINE_FILE))
+    report.save(os.path.join(directory, REPORT_FILE))
+    return dataset, report
 
 
 def _require(kept: int, table: Table, what: str, quarantine: Quarantine, left_out: int = 0) -> None:
@@ -108,15 +159,15 @@ def _require(kept: int, table: Table, what: str, quarantine: Quarantine, left_ou
 
 
 def _contents(
-    config: Config, tables: _Tables, quarantine: Quarantine, progress: Progress | None
+    config: Config, kept: Table, quarantine: Quarantine, progress: Progress | None
 ) -> Iterable[tuple[Feature, Iterable[bytes]]]:
     for feature in config.schema.items.features:
         if feature.modality in ("image", "audio"):
-            yield feature, normalised_contents(tables.items, feature, config.data.media, quarantine, progress)
+            yield feature, normalised_contents(kept, feature, config.data.media, quarantine, progress)
 
 
-def _divided(config: Config, tables: _Tables) -> Dataset:
-    split, events = config.split, tables.events
+def _divided(config: Config, catalogue: Catalogue, log: _Log) -> Dataset:
+    split, events = config.split, log.events
     held_out = held_out_items(events.item, split.held_out_items, split.seed)
     parts = parts_of_events(events.user, events.item, events.time, split, held_out)
     by_time = np.argsort(events.time, kind="stable")
@@ -126,17 +177,17 @@ def _divided(config: Config, tables: _Tables) -> Dataset:
             f"the split leaves none of the {len(events):,} events to train on; "
             "make split.test, split.validation or split.held_out_items smaller"
         )
-    return Dataset(catalogue=tables.catalogue, users=tables.users, held_out=held_out, **divided)
+    return Dataset(catalogue=catalogue, users=log.users, held_out=held_out, **divided)
 
 
 def _report(
-    config: Config, tables: _Tables, dataset: Dataset, quarantine: Quarantine, present: Mapping[str, np.ndarray]
+    config: Config, ingested: IngestedCatalogue, log: _Log, dataset: Dataset, present: Mapping[str, np.ndarray]
 ) -> Report:
     timed = bool(config.schema.events.time)
     parts = {name: _part(getattr(dataset, name)) for name in PARTS}
     return Report(
-        files=tables.files,
-        problems=problem_counts(quarantine),
+        files={"items": ingested.count, **log.files},
+        problems=problem_counts(ingested.quarantine),
         items=len(dataset.catalogue),
         users=len(dataset.users),
         held_out=len(dataset.held_out),
@@ -147,7 +198,7 @@ def _report(
         parts=parts,
         timed=timed,
         warnings=tuple(_warnings(config, parts, timed)),
-        found=tuple(quarantine.problems),
+        found=tuple(ingested.quarantine.problems),
     )
 
 

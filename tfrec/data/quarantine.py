@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfrec.data.files import write_text
+from tfrec.data.files import read_bytes, write_text
 from tfrec.data.read import Table
 from tfrec.data.reasons import REASONS
 
@@ -90,6 +90,18 @@ class Quarantine:
     def rejected(self, table: str) -> int:
         """How many rows of a table are not kept."""
         return sum(problem.table == table and not problem.kept for problem in self._problems)
+
+    @classmethod
+    def read(cls, path: str) -> Quarantine:
+        """Read what `write` wrote, to go on with it.
+
+        Raises:
+            DataError: if the file is missing.
+        """
+        quarantine = cls()
+        lines = read_bytes(path, "data.output").decode().split("\n")
+        quarantine._problems = [Problem(**json.loads(line)) for line in lines if line]
+        return quarantine
 
     def write(self, path: str) -> None:
         """Write the problems as JSON Lines with the keys of `Problem`.
