@@ -21,9 +21,9 @@ WEEKS = 26
 WEEK = 7 * 86_400
 DEVICES = ("phone", "tablet", "speaker", "desktop")
 
-_TASTE = 1.7
+_TASTE = 1.75
 _NOISE = 0.10
-_EVENTS_PER_CHOICE = 1.71
+_EVENTS_PER_CHOICE = 1.79
 _NOVELTY, _NOVELTY_WEEKS = 0.8, 3.0
 _SEASON = 0.5
 _DRIFTING_USERS = 0.35

@@ -33,13 +33,13 @@ TRAITS = (
         "text",
         ("space", "sea", "kitchen", "forest", "mystery", "haunted", "mountain", "music", "railway", "desert"),
         liked=2,
-        weight=1.1,
+        weight=1.3,
     ),
-    Trait("mood", "text", ("calm", "funny", "eerie", "daring", "wistful", "tender"), liked=2, weight=0.8),
-    Trait("palette", "picture", ("ember", "arctic", "lime", "candy", "ink", "dusk"), liked=2, weight=1.0),
-    Trait("motif", "picture", ("rings", "stripes", "peaks", "tiles", "waves", "confetti"), liked=2, weight=1.0),
-    Trait("timbre", "sound", ("bell", "plucked", "organ", "buzz", "flute", "drum"), liked=2, weight=1.0),
-    Trait("pace", "sound", ("drone", "stroll", "gallop", "flurry", "swell"), liked=2, weight=1.0),
+    Trait("mood", "text", ("calm", "funny", "eerie", "daring", "wistful", "tender"), liked=2, weight=1.0),
+    Trait("palette", "picture", ("ember", "arctic", "lime", "candy", "ink", "dusk"), liked=2, weight=1.1),
+    Trait("motif", "picture", ("rings", "stripes", "peaks", "tiles", "waves", "confetti"), liked=2, weight=1.1),
+    Trait("timbre", "sound", ("bell", "plucked", "organ", "buzz", "flute", "drum"), liked=2, weight=1.15),
+    Trait("pace", "sound", ("drone", "stroll", "gallop", "flurry", "swell"), liked=2, weight=1.15),
 )
 
 

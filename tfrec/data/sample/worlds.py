@@ -201,14 +201,14 @@ WORLDS = {
             "a conductor without an orchestra; a busker in the rain; a piano tuner; a shy composer; an opera understudy"
         ),
         places=phrases(
-            "a rainy city square; the concert hall; an underpass in the rain; a jazz cellar; the conservatory; "
-            "a rooftop above wet streets; the record shop; a recording studio"
+            "a rainy city square; the concert hall; a café under the arches; a jazz cellar; the conservatory; "
+            "a flooded theatre; the record shop; a recording studio"
         ),
         things=phrases(
             "Piano; Melody; Nocturne; Violin; Encore; Song; Rehearsal; Lullaby; Record; Duet; Choir; Concert"
         ),
         plots=phrases(
-            "plays the piano while it rains on {place}; rehearses a forgotten song in {place}; "
+            "plays the piano in the rain outside {place}; rehearses a forgotten song in {place}; "
             "writes a melody for the strangers in {place}; loses a concert ticket near {place}; "
             "sings one last duet at {place}; tunes a piano that was left in {place}; "
             "records the rain at {place}; gives a concert for nobody in {place}"
