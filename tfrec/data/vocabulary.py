@@ -161,7 +161,7 @@ def fit_feature_space(
                 continue
             if feature.modality == "categories":
                 lengths, column = _flattened(column)
-                widths[key] = int(np.clip(lengths.max(initial=1), 1, _WIDEST))
+                widths[key] = used_width(lengths.max(initial=1))
             vocabularies[key] = _vocabulary(column, min_count, max_size)
     return FeatureSpace(vocabularies, scaling, widths)
 
@@ -177,8 +177,17 @@ def _mean_and_deviation(column: np.ndarray) -> tuple[float, float]:
     present = column[np.isfinite(column)].astype(np.float64)
     if not len(present):
         return 0.0, 1.0
-    deviation = float(present.std())
-    return float(present.mean()), deviation if deviation > 1e-6 * max(1.0, float(np.abs(present).max())) else 1.0
+    return float(present.mean()), used_deviation(float(present.std()), float(np.abs(present).max()))
+
+
+def used_deviation(deviation: float, largest: float) -> float:
+    """The deviation to divide by: 1 where numbers of at most the magnitude `largest` are equal but for rounding."""
+    return deviation if deviation > 1e-6 * max(1.0, largest) else 1.0
+
+
+def used_width(longest: int) -> int:
+    """How many values of a multi-valued category are used where the longest cell has `longest`."""
+    return int(np.clip(longest, 1, _WIDEST))
 
 
 def _flattened(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
