@@ -112,9 +112,11 @@ class Client:
         """The `k` items most like each of `item_ids`, in their order."""
         if isinstance(item_ids, (str, bytes)):
             raise ServerError(f"expected a list of item ids, got {item_ids!r}")
-        return self._chunked(
-            "similar_items", item_ids, k, lambda item_id, signature: {"item_id": item_id}, lambda item_id: {item_id}
-        )
+
+        def row(item_id: str, signature: Signature) -> dict[str, Any]:
+            return {"item_id": item_id}
+
+        return self._chunked("similar_items", item_ids, k, row, lambda item_id: {item_id})
 
     def embed(self, items: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """Embeddings float32 [len(items), D] of items given by their content.
@@ -125,8 +127,11 @@ class Client:
         """
         parts = []
         for start in range(0, len(items), LARGEST_BATCH):
-            rows = items[start : start + LARGEST_BATCH]
-            outputs, _ = self._predict("embed_items", lambda signature, rows=rows: rows)
+
+            def rows(signature: Signature, start: int = start) -> Sequence[Mapping[str, Any]]:
+                return items[start : start + LARGEST_BATCH]
+
+            outputs, _ = self._predict("embed_items", rows)
             parts.append(outputs["embedding"])
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 

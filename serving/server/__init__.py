@@ -2,7 +2,12 @@
 
 Layers, each importing only from those before it: `errors`, `options`, `versions` (which versions to serve), `servable`
 (one loaded SavedModel), `predict`, `warmup`, `manager` (loading, hot swap), `models` (requests to models),
-`grpc_api`, `rest_json`, `rest_format`, `rest_api`, `running` (ports and threads).
+`grpc_api`, `rest_json`, `rest_format`, `rest_api`, `running` (ports and threads),
+`process` (signals and exit status).
+
+Left out for now: Classify, Regress, MultiInference and HandleReloadConfigRequest (they answer UNIMPLEMENTED), model
+config files and version labels, batching, Prometheus metrics, server reflection (needs a package that is no
+dependency), and a negative poll wait, which would serve nothing.
 
 Importing this package imports no TensorFlow; `serve` does.
 """

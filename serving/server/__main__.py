@@ -3,46 +3,18 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from tfrec.errors import TfrecError
-from tfrec.serving.server.options import Options, options_from_flags
+from tfrec.serving.server.options import options_from_flags
+from tfrec.serving.server.process import serve_until_stopped
 
 
 def main(arguments: Sequence[str]) -> int:
     """Serve as the flags say until SIGTERM or SIGINT; the exit status."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     return serve_until_stopped(options_from_flags(arguments))
-
-
-def serve_until_stopped(options: Options) -> int:
-    """Serve, print one line once ready, and return 0 after SIGTERM or SIGINT, or 2 after printing what is wrong.
-
-    Must run in the main thread, which is where signals arrive.
-    """
-    _on_stop_signals(lambda *_: sys.exit(0))  # while the model loads there is nothing to finish
-    from tfrec.serving.server.running import start
-
-    asked_to_stop = threading.Event()
-    try:
-        server = start(options)
-        _on_stop_signals(lambda *_: asked_to_stop.set())
-    except TfrecError as error:
-        print(error, file=sys.stderr)
-        return 2
-    rest = f" and REST at {server.rest_url}" if server.rest_url else ""
-    print(f"serving model {options.model_name!r}: gRPC at {server.grpc_address}{rest}; stop with Ctrl-C", flush=True)
-    asked_to_stop.wait()
-    server.stop()
-    return 0
-
-
-def _on_stop_signals(handler: Callable[..., object]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -60,8 +60,9 @@ class ModelManager:
         self._look()
         if not self._versions and not self.options.wait_for_model:
             raise ServableError(
-                f"there is no version of model {self.options.model_name!r} to serve: expected a numbered folder such "
-                f"as {self.options.base_path.rstrip('/')}/1{self._look_error and f' ({self._look_error})'}"
+                f"there is no version of model {self.options.model_name!r} to serve: expected a numbered folder with "
+                f"a SavedModel, such as {self.options.base_path.rstrip('/')}/1; give the folder that holds the versions"
+                f"{self._look_error and f' ({self._look_error})'}"
             )
         self._thread.start()
         with self._changed:

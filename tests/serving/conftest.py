@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 
 import pytest
 
@@ -277,3 +278,11 @@ def stubs():
     yield Stubs
     for channel in channels.values():
         channel.close()
+
+
+@pytest.fixture
+def free_port():
+    """A port that nothing listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

@@ -1,4 +1,3 @@
-import socket
 import subprocess
 import sys
 import time
@@ -15,13 +14,6 @@ from tfrec.serving import CallError, Client, Query
 def client(recommender):
     with Client(recommender.grpc_address, titles={"i0": "Popular", "i6": "Six"}) as client:
         yield client
-
-
-@pytest.fixture
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def test_unknown_user_without_history_gets_the_most_popular_items_with_rank_score_and_title(client):
