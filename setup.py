@@ -31,6 +31,7 @@ setup(
     python_requires=">=3.10",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
+    package_data={"tfrec.evaluation": ["templates/*"]},
     install_requires=[
         "tensorflow>=2.16,<2.22",
         "tf-keras>=2.16,<2.22",
@@ -51,9 +52,10 @@ setup(
         "matplotlib>=3.8",
         "jinja2>=3.1",
         "grpcio>=1.60",
+        "protobuf>=3.20.3",
+        "tensorflow-serving-api>=2.16",
     ],
     extras_require={
-        "serving": ["tensorflow-serving-api>=2.16"],
         "pipelines": ["tfx[kfp]==1.16.0"],
     },
     entry_points={"console_scripts": ["tfrec=tfrec.cli.main:main"]},

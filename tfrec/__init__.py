@@ -34,4 +34,4 @@ def _refuse_keras_3() -> None:
 
 _refuse_keras_3()
 _choose_keras_2()
-_os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+_os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

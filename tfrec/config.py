@@ -84,6 +84,8 @@ class Training:
         candidates: items in the softmax of one step, 0 for the whole catalogue where it is small enough.
         logq: correct the softmax for how often an item is sampled.
         epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping.
+        encoder_epochs: epochs in which encoders are trained too; after them they are kept as they are and their vectors
+            are computed once, which makes the remaining epochs cheap. 0 trains them in all epochs.
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
         accumulate: batches whose gradients are added up before the weights change.
         search_weight: weight of the loss that teaches the query tower free text.
@@ -100,6 +102,7 @@ class Training:
     logq: bool = True
     epochs: int = 50
     patience: int = 5
+    encoder_epochs: int = 0
     learning_rate: float = 0.003
     weight_decay: float = 0.01
     warmup: float = 0.05
@@ -226,7 +229,9 @@ def parse_config(document: Any, source: str) -> Config:
     for key in ("data", "schema"):
         if key not in document:
             raise ConfigError(f"{source}: the key {key!r} is missing; `tfrec init` writes a complete example")
-    sections = {key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()}
+    sections: dict[str, Any] = {
+        key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()
+    }
     for (section, key), allowed in _CHOICES.items():
         value = getattr(sections[section], key)
         if value not in allowed:

@@ -88,6 +88,16 @@ class Events:
         )
 
 
+def joined(*parts: Events) -> Events:
+    """The events of several parts as one, in the order of time."""
+    names = [field.name for field in dataclasses.fields(Events) if field.name != "context"]
+    merged = Events(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
+        context={name: np.concatenate([part.context[name] for part in parts]) for name in parts[0].context},
+    )
+    return merged.take(np.argsort(merged.time, kind="stable"))
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Everything training and evaluation need: the tables, and the events divided into parts.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import tensorflow as tf
 
 from tfrec.data.tables import Catalogue
 from tfrec.data.vocabulary import FeatureSpace
@@ -40,6 +41,28 @@ class ItemInputs:
     def take(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """The inputs of the items at `positions` int [U]."""
         return {name: array[positions] for name, array in self.arrays.items()}
+
+
+def encoded(inputs: ItemInputs, encoders: Mapping[str, Encoder], search_feature: str = "") -> ItemInputs:
+    """The same inputs with every trained encoder's content replaced by the vectors the encoder gives it now."""
+    arrays = dict(inputs.arrays)
+    trained = {name: encoder for name, encoder in encoders.items() if not encoder.frozen}
+    for name, encoder in trained.items():
+        arrays[name] = _vectors(encoder, arrays[name])
+    search_text = inputs.search_text
+    if search_feature in trained and search_text is not None:
+        search_text = _vectors(trained[search_feature], search_text)
+    return ItemInputs(arrays, search_text, inputs.search_owner)
+
+
+def _vectors(encoder: Encoder, content: np.ndarray, batch: int = 64) -> np.ndarray:
+    """What `encoder` gives for prepared content [N, ...], float32 [N, dimension], in batches of one shape."""
+    encode = tf.function(lambda part: tf.cast(encoder(part, training=False), tf.float32))
+    rows = []
+    for start in range(0, len(content), batch):
+        index = np.minimum(np.arange(start, start + batch), len(content) - 1)
+        rows.append(encode(tf.constant(content[index])).numpy()[: len(content) - start])
+    return np.concatenate(rows) if rows else np.zeros((0, encoder.dimension), np.float32)
 
 
 def item_inputs(

@@ -122,31 +122,35 @@ class TwoTower(tfrs.Model):
         gradients = tape.gradient(scaled, self.trainable_variables)
         if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
+        # Weights that this phase does not use, such as those of an encoder kept as it is, have no gradient.
+        pairs = [(g, variable) for g, variable in zip(gradients, self.trainable_variables) if g is not None]
         if self.accumulate == 1:
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.optimizer.apply_gradients(pairs)
         else:
-            self._accumulate(gradients)
+            self._accumulate(pairs)
         return {"loss": loss}
 
     def build_accumulators(self) -> None:
         """Make the variables that hold the added-up gradients; called once, before the train step is traced."""
+        self.accumulated = list(self.trainable_variables)
         self.gradient_sums = [
-            tf.Variable(tf.zeros_like(variable), trainable=False, name="gradient_sum")
-            for variable in self.trainable_variables
+            tf.Variable(tf.zeros_like(variable), trainable=False, name="gradient_sum") for variable in self.accumulated
         ]
         self.batches_seen = tf.Variable(0, trainable=False, dtype=tf.int64, name="batches_seen")
 
-    def _accumulate(self, gradients: list) -> None:
-        for total, gradient in zip(self.gradient_sums, gradients):
-            if gradient is not None:
-                total.assign_add(tf.convert_to_tensor(gradient) / self.accumulate)
+    def _accumulate(self, pairs: list) -> None:
+        by_variable = {variable.ref(): total for variable, total in zip(self.accumulated, self.gradient_sums)}
+        sums = [(by_variable[variable.ref()], variable) for _, variable in pairs]
+        for (gradient, _), (total, _) in zip(pairs, sums):
+            total.assign_add(tf.convert_to_tensor(gradient) / self.accumulate)
         self.batches_seen.assign_add(1)
-        tf.cond(self.batches_seen % self.accumulate == 0, self._apply_sums, lambda: None)
 
-    def _apply_sums(self) -> None:
-        self.optimizer.apply_gradients(zip(self.gradient_sums, self.trainable_variables))
-        for total in self.gradient_sums:
-            total.assign(tf.zeros_like(total))
+        def apply_sums() -> None:
+            self.optimizer.apply_gradients(sums)
+            for total, _ in sums:
+                total.assign(tf.zeros_like(total))
+
+        tf.cond(self.batches_seen % self.accumulate == 0, apply_sums, lambda: None)
 
     def test_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """The loss of a batch without dropout."""

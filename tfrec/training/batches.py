@@ -18,8 +18,8 @@ SEARCHES = 64  # Free-text queries in a batch.
 class Batches:
     """Turns sampled rows into what `TwoTower.compute_loss` takes; every batch has the same static shapes.
 
-    A batch holds `candidates` items: those of its targets first, then those of its histories, then items drawn evenly
-    from the catalogue, so that none is padding. With all items of the catalogue as candidates the softmax is exact.
+    A batch holds `candidates` items: those of its rows as far as they fit, then items drawn evenly from the catalogue,
+    so that none is padding. With all items of the catalogue as candidates the softmax is exact.
 
     Args:
         sampler: gives the rows.
@@ -102,12 +102,11 @@ class Batches:
         return batch
 
     def _candidates(self, targets: np.ndarray, history: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Positions of the batch's items, int [U], unique: targets, then histories, then any, as far as they fit."""
+        """Positions of the batch's items, int [U], unique: items of targets and histories alike, then any others."""
         if self.candidates == len(self.allowed):
             return self.allowed
-        wanted = generator.permutation(np.unique(targets[targets >= 0]))
-        others = generator.permutation(np.setdiff1d(history[history >= 0], wanted))
-        chosen = np.concatenate([wanted, others])[: self.candidates]
+        used = np.concatenate([targets[targets >= 0], history[history >= 0]])
+        chosen = generator.permutation(np.unique(used))[: self.candidates]
         missing = self.candidates - len(chosen)
         if missing:
             # Twice as many draws as items could be taken already are enough to find the missing ones.

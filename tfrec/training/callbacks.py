@@ -66,7 +66,8 @@ class Keeper(tf.keras.callbacks.Callback):
 
     Args:
         checkpoints: where the state goes.
-        patience: epochs without a better metric before training stops.
+        epochs: how many epochs there are at most.
+        patience: epochs without a better metric before training stops, from epoch `patient_from` on.
         every: epochs between checkpoints; a new best is always saved.
         state: what `Checkpoints.resume` gave, or None at a new start.
         say: called with one line per epoch.
@@ -75,16 +76,20 @@ class Keeper(tf.keras.callbacks.Callback):
     def __init__(
         self,
         checkpoints: Checkpoints,
+        epochs: int,
         patience: int,
+        patient_from: int,
         every: int,
         state: Mapping | None,
         say: Callable[[str], None],
     ):
         super().__init__()
-        self.checkpoints, self.patience, self.every, self.say = checkpoints, patience, every, say
+        self.checkpoints, self.every, self.say = checkpoints, every, say
+        self.epochs, self.patience, self.patient_from = epochs, patience, patient_from
         self.history: list[dict[str, float]] = list(state["history"]) if state else []
         self.best = state["best"] if state else -math.inf
         self.waited = state["waited"] if state else 0
+        self.finished = bool(state and state["finished"])
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -102,22 +107,21 @@ class Keeper(tf.keras.callbacks.Callback):
         value = logs.get(MONITORED, -logs["loss"])
         better = value > self.best
         self.best, self.waited = (float(value), 0) if better else (self.best, self.waited + 1)
-        stop = self.waited >= self.patience or epoch + 1 == self.params["epochs"]
-        if better or stop or (epoch + 1) % self.every == 0:
+        lost = self.waited >= self.patience and epoch >= self.patient_from
+        self.finished = lost or epoch + 1 == self.epochs
+        if better or self.finished or (epoch + 1) % self.every == 0:
             self.checkpoints.save(
                 {
                     "epoch": epoch + 1,
                     "best": self.best,
                     "waited": self.waited,
                     "history": self.history,
-                    "finished": stop,
+                    "finished": self.finished,
                 },
                 best=better,
             )
         measured = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         seconds = time.monotonic() - self._started
-        self.say(
-            f"epoch {epoch + 1:3d}/{self.params['epochs']}  {measured}  {seconds:.1f} s{'  best' if better else ''}"
-        )
-        if stop:
+        self.say(f"epoch {epoch + 1:3d}/{self.epochs}  {measured}  {seconds:.1f} s{'  best' if better else ''}")
+        if self.finished:
             self.model.stop_training = True

@@ -10,6 +10,7 @@ import numpy as np
 from tfrec.training.interactions import Interactions
 
 LONGEST = 1024  # Entries of one user that a step looks at; of longer histories the latest.
+STRANGERS = 0.03  # Share of rows whose whole history is hidden.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,8 @@ class RowSampler:
 
     def _with_dropout(self, rows: Rows, generator: np.random.Generator) -> Rows:
         hidden = generator.random(rows.history.shape) < self.history_dropout
+        # Some rows lose their whole history, so that the query tower learns what to offer a stranger.
+        hidden |= generator.random((len(rows.history), 1)) < STRANGERS
         return dataclasses.replace(rows, history=np.where(hidden, -1, rows.history))
 
     def _entries(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

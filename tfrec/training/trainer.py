@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import scipy.sparse
 import tensorflow as tf
 
 from tfrec.code_hash import code_hash
-from tfrec.config import Config
-from tfrec.data.tables import Dataset, Events
+from tfrec.config import Config, Training
+from tfrec.data.tables import Dataset
 from tfrec.data.vocabulary import FeatureSpace, fit_feature_space
 from tfrec.encoders.base import Encoder
-from tfrec.encoders.item_inputs import ItemInputs, item_inputs
+from tfrec.encoders.item_inputs import ItemInputs, encoded, item_inputs
 from tfrec.errors import DataError
+from tfrec.evaluation.tasks import warm_task
 from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
@@ -32,7 +33,7 @@ from tfrec.training.strategy import build_strategy
 VALIDATION_USERS = 5000
 # Above these many items a step looks at a sample of the catalogue: content that is encoded in the step costs more.
 ALL_ITEMS_ENCODED_BEFORE = 4096
-ALL_ITEMS_ENCODED_IN_STEP = 256
+ALL_ITEMS_ENCODED_IN_STEP = 1024
 
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -85,15 +86,16 @@ def train(
     """
     if not len(dataset.train):
         raise DataError("the training part has no events; make split.validation and split.test smaller")
-    tf.keras.utils.set_random_seed(config.training.seed)
-    if config.training.mixed_precision:
-        tf.keras.mixed_precision.set_global_policy(config.training.mixed_precision)
+    training = config.training
+    tf.keras.utils.set_random_seed(training.seed)
+    if training.mixed_precision:
+        tf.keras.mixed_precision.set_global_policy(training.mixed_precision)
     space = feature_space or fit_feature_space(config.schema, dataset.catalogue, dataset.users, dataset.train)
     known = np.zeros(len(dataset.catalogue), bool)
     known[dataset.train.item] = True
     blueprint = Blueprint(space, known_items=int(known.sum()))
     pairs = interactions(dataset.train, len(dataset.users))
-    strategy = build_strategy(config.training.strategy)
+    strategy = build_strategy(training.strategy)
     with strategy.scope():
         encoders = build_encoders(config)
         model = build_model(config, blueprint, encoders)
@@ -107,37 +109,65 @@ def train(
         model.text_feature,
         progress,
     )
-    batches = _batches(config, dataset, space, pairs, inputs, encoders, known)
+    prepared = functools.partial(_batches, config, dataset, space, pairs, encoders, known)
+    batches = prepared(inputs)
     steps = -(-batches.steps // strategy.num_replicas_in_sync)
     with strategy.scope():
         _build(model, batches)
         model.compile(
-            optimizer=build_optimizer(config.training, config.training.epochs * steps // config.training.accumulate),
-            jit_compile=config.training.jit,
+            optimizer=build_optimizer(training, training.epochs * steps // training.accumulate),
+            jit_compile=training.jit,
         )
         _optimizer(model).build(model.trainable_variables)
-        if config.training.accumulate > 1:
+        if training.accumulate > 1:
             model.build_accumulators()
     checkpoints = Checkpoints(
         os.path.join(directory, "checkpoints"), training_fingerprint(config, dataset, encoders), model
     )
     state = checkpoints.resume()
-    keeper = Keeper(checkpoints, config.training.patience, config.training.checkpoint_every, state, say)
+    keeper = Keeper(
+        checkpoints, training.epochs, training.patience, training.encoder_epochs, training.checkpoint_every, state, say
+    )
     if state:
-        say(f"going on after epoch {state['epoch']}" if not state["finished"] else "the trained model is up to date")
-    if not (state and state["finished"]):
-        first = state["epoch"] if state else 0
-        validation = _validation(config, dataset, space, pairs, inputs, Embedder(model, config.serving.history), known)
+        say("the trained model is up to date" if state["finished"] else f"going on after epoch {state['epoch']}")
+    embedder = Embedder(model, config.serving.history)
+    for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
+        if keeper.finished:
+            break
         model.fit(
-            _distributed(strategy, batches, config.training.seed, first),
-            epochs=config.training.epochs,
+            _distributed(strategy, prepared(content), training.seed, first),
+            epochs=last,
             initial_epoch=first,
             steps_per_epoch=steps,
             verbose=0,
-            callbacks=[validation, keeper, *_loggers(config, directory)],
+            callbacks=[
+                *_validation(config, dataset, space, pairs, content, embedder),
+                keeper,
+                *_loggers(config, directory),
+            ],
         )
     checkpoints.restore_best()
     return Trained(config, blueprint, encoders, model, inputs, pairs, keeper.history)
+
+
+def _phases(
+    training: Training,
+    state: Mapping | None,
+    inputs: ItemInputs,
+    encoders: Mapping[str, Encoder],
+    text_feature: str,
+) -> Iterator[tuple[int, int, ItemInputs]]:
+    """First epoch, last epoch and item content of each phase that is left: with encoders in training, and without."""
+    done = state["epoch"] if state else 0
+    in_step = any(not encoder.frozen for encoder in encoders.values())
+    switch = min(training.encoder_epochs or training.epochs, training.epochs) if in_step else 0
+    if done < switch:
+        yield done, switch, inputs
+    if switch < training.epochs:
+        vectors = encoded(inputs, encoders, text_feature) if in_step else inputs
+        for encoder in encoders.values():
+            encoder.trainable = False
+        yield max(done, switch), training.epochs, vectors
 
 
 def training_fingerprint(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder]) -> str:
@@ -162,9 +192,9 @@ def _batches(
     dataset: Dataset,
     space: FeatureSpace,
     pairs: Interactions,
-    inputs: ItemInputs,
     encoders: Mapping[str, Encoder],
     known: np.ndarray,
+    inputs: ItemInputs,
 ) -> Batches:
     training = config.training
     sampler = RowSampler(
@@ -216,36 +246,26 @@ def _validation(
     pairs: Interactions,
     inputs: ItemInputs,
     embedder: Embedder,
-    known: np.ndarray,
-) -> Validation:
-    """Validation users: those with a validation event of an item that is known and new to them, at most some."""
-    events: Events = dataset.validation.take(known[dataset.validation.item])
-    shape = (len(dataset.users), len(dataset.catalogue))
-    truth = scipy.sparse.csr_matrix((np.ones(len(events), bool), (events.user, events.item)), shape=shape)
-    seen = pairs.matrix(shape[1]).astype(bool)
-    truth = (truth > seen).tocsr()
-    users = np.flatnonzero(np.diff(truth.indptr))
-    if len(users) > VALIDATION_USERS:
-        chosen = np.random.default_rng(config.training.seed).choice(users, VALIDATION_USERS, replace=False)
-        users = np.sort(chosen)
+) -> list[Validation]:
+    """The callback that measures retrieval on the validation part; none where that part asks for nothing."""
+    try:
+        task = warm_task(dataset, "validation")
+    except DataError:
+        return []
+    rows = np.arange(len(task.users))
+    if len(rows) > VALIDATION_USERS:
+        generator = np.random.default_rng(config.training.seed)
+        rows = np.sort(generator.choice(rows, VALIDATION_USERS, replace=False))
+    users = task.users[rows]
     features = {}
     if config.model.use_user_features:
         features.update({name: codes[users] for name, codes in space.encode_users(dataset.users).items()})
     if config.model.use_context:
-        # Which moment a request will come from is not known here; the first validation event stands for it.
-        first = np.full(len(dataset.users), 0, np.int64)
-        first[events.user[::-1]] = np.arange(len(events))[::-1]
-        codes = space.encode_context(events)
-        features.update({name: code[first[users]] for name, code in codes.items()})
-    return Validation(
-        embedder,
-        inputs,
-        pairs.latest(users, config.serving.history),
-        features,
-        seen[users],
-        truth[users],
-        np.flatnonzero(known),
-    )
+        # The moment a request will come from is not known: absent, as an exported model is asked without context.
+        codes = space.encode_context(dataset.train)
+        features.update({name: np.zeros((len(users), *code.shape[1:]), code.dtype) for name, code in codes.items()})
+    history = pairs.latest(users, config.serving.history)
+    return [Validation(embedder, inputs, history, features, task.exclude[rows], task.truth[rows], task.candidates)]
 
 
 def _loggers(config: Config, directory: str) -> list[tf.keras.callbacks.Callback]:

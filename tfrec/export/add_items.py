@@ -1,0 +1,124 @@
+"""Adds new items to an exported model: embedded from their content alone, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.data.tables import Catalogue
+from tfrec.errors import DataError
+from tfrec.export.export import write_servable
+from tfrec.export.known_users import KnownUsers, known_user_arrays
+from tfrec.export.loaded import LoadedServable
+from tfrec.export.servable import Servable
+
+BATCH = 32
+
+
+def embed_catalogue(
+    servable: LoadedServable, catalogue: Catalogue, progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, np.ndarray]:
+    """Embed items with an exported model.
+
+    Returns:
+        `embedding` float32 [N, D], and `text` float32 [N, P] where the model searches text.
+    """
+    specs = item_specs(servable)
+    parts: dict[str, list[np.ndarray]] = {}
+    media = {name: iter(values) for name, values in catalogue.media.items()}
+    for start in range(0, len(catalogue), BATCH):
+        size = min(BATCH, len(catalogue) - start)
+        raw = {}
+        for name, spec in specs.items():
+            if name in media:
+                raw[name] = tf.constant([next(media[name]) for _ in range(size)], tf.string)
+            elif spec.shape.rank == 2:
+                width = spec.shape[1]
+                rows = catalogue.columns[name][start : start + size]
+                raw[name] = tf.constant([(list(row) + [""] * width)[:width] for row in rows], tf.string)
+            else:
+                raw[name] = tf.constant(list(catalogue.columns[name][start : start + size]), spec.dtype)
+        for output, value in servable.module.towers.embed_items(raw).items():
+            parts.setdefault(output, []).append(value.numpy())
+        if progress is not None:
+            progress("new items", start + size, len(catalogue))
+    embedded = {output: np.concatenate(values) for output, values in parts.items()}
+    if "text" in embedded:
+        absent = catalogue.columns[_searched(servable)] == ""
+        embedded["text"][absent] = 0
+    return embedded
+
+
+def add_items(
+    servable: LoadedServable,
+    catalogue: Catalogue,
+    destination: str,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[int, int]:
+    """Write the next version of a servable with more items; an item with a known id is embedded anew.
+
+    Args:
+        servable: the version to start from.
+        catalogue: the new items, read with the schema the model was trained with.
+        destination: the folder of the new version, which must not exist.
+
+    Returns:
+        How many items were added, and how many were replaced.
+
+    Raises:
+        DataError: if there is no item to add.
+        ServableError: if the folder exists.
+    """
+    if not len(catalogue):
+        raise DataError("there is no item to add; check the file given with --items")
+    embedded = embed_catalogue(servable, catalogue, progress)
+    position = {item: row for row, item in enumerate(servable.ids)}
+    known = np.array([item in position for item in catalogue.ids])
+    places = np.array([position[item] for item in catalogue.ids[known]], np.int64)
+    texts = servable.module.texts
+    grown = Servable(
+        servable.module.towers,
+        {"items": item_specs(servable), "query": query_specs(servable)},
+        np.concatenate([servable.ids, catalogue.ids[~known]]),
+        _grown(servable.vectors, embedded["embedding"], known, places),
+        None if texts is None else _grown(texts.numpy().T, embedded["text"], known, places),
+        KnownUsers(**known_user_arrays(servable.module.users)),
+        servable.history,
+        servable.exclude,
+        servable.k,
+    )
+    titles = servable.titles.copy()
+    titles[places] = catalogue.titles[known]
+    merged = Catalogue(grown_ids(servable, catalogue, known), np.concatenate([titles, catalogue.titles[~known]]), {})
+    content = {**servable.manifest, "items": len(merged), "added_items": int((~known).sum())}
+    write_servable(grown, servable.manifest["name"], content, merged, destination)
+    return int((~known).sum()), int(known.sum())
+
+
+def item_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
+    """The raw inputs of an item that the model embeds."""
+    return servable.signatures["embed_items"].structured_input_signature[1]
+
+
+def query_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
+    """The raw user features and context that the model takes."""
+    inputs = servable.signatures["serving_default"].structured_input_signature[1]
+    return {name: spec for name, spec in inputs.items() if name not in ("user_id", "history", "exclude")}
+
+
+def grown_ids(servable: LoadedServable, catalogue: Catalogue, known: np.ndarray) -> np.ndarray:
+    """Ids of the servable's items followed by those of the items it does not know yet."""
+    return np.concatenate([servable.ids, catalogue.ids[~known]])
+
+
+def _grown(old: np.ndarray, new: np.ndarray, known: np.ndarray, places: np.ndarray) -> np.ndarray:
+    rows = np.array(old, np.float32)
+    rows[places] = new[known]
+    return np.concatenate([rows, new[~known]])
+
+
+def _searched(servable: LoadedServable) -> str:
+    features = servable.manifest["schema"]["items"]["features"]
+    return next(feature["name"] for feature in features if feature["modality"] == "text")

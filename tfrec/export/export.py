@@ -1,0 +1,136 @@
+"""Exports a trained model as a servable that the stock TensorFlow Serving image runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.data.tables import Catalogue, Dataset, joined
+from tfrec.errors import ServableError
+from tfrec.export.atomic import written_folder
+from tfrec.export.known_users import KnownUsers
+from tfrec.export.manifest import manifest, write_extras
+from tfrec.export.op_check import servable_problems
+from tfrec.export.servable import Servable
+from tfrec.export.towers import ServingTowers, item_signature, query_signature
+from tfrec.export.warmup import write_warmup
+from tfrec.model.embedding import Embedder
+from tfrec.training.interactions import interactions
+from tfrec.training.trainer import Trained, training_fingerprint
+
+SEARCH_WIDTH = 128  # Width of the projected text vectors; close to all of a sentence encoder's variance.
+
+
+def export_servable(
+    trained: Trained,
+    dataset: Dataset,
+    destination: str,
+    metrics: Mapping[str, float] | None = None,
+    say: Callable[[str], None] = print,
+) -> str:
+    """Write the servable of a trained model to the folder `destination`, whole or not at all.
+
+    Its index holds every item of the catalogue, also those that were not seen in training, embedded from their
+    content. The histories it stores are of all events there are.
+
+    Returns:
+        `destination`.
+
+    Raises:
+        ServableError: if the folder exists or the stock serving image could not run the model.
+        TrainingError: if the disk is full.
+    """
+    config = trained.config
+    vectors = Embedder(trained.model, config.serving.history).items(trained.inputs)
+    texts, basis = _search_space(trained)
+    towers = ServingTowers(trained, basis)
+    specs = {
+        "items": item_signature(config.schema, towers.raw_items),
+        "query": query_signature(towers.raw_users, towers.raw_context),
+    }
+    serving = config.serving
+    servable = Servable(
+        towers,
+        specs,
+        dataset.catalogue.ids,
+        vectors,
+        texts,
+        _known_users(trained, dataset),
+        serving.history,
+        serving.exclude,
+        serving.k,
+    )
+    content = manifest(
+        config,
+        training_fingerprint(config, dataset, trained.encoders),
+        len(dataset.catalogue),
+        len(dataset.users) if serving.known_users else 0,
+        metrics,
+    )
+    write_servable(servable, config.model_name, content, dataset.catalogue, destination)
+    say(f"exported {len(dataset.catalogue)} items to {destination}")
+    return destination
+
+
+def write_servable(
+    servable: Servable, model_name: str, content: Mapping[str, Any], catalogue: Catalogue, destination: str
+) -> None:
+    """Save a servable with its warm-up requests, manifest and item list; refuse one that would not load.
+
+    Raises:
+        ServableError: if the folder exists or the stock serving image could not run the model.
+    """
+    with written_folder(destination) as folder:
+        signatures = servable.signatures()
+        tf.saved_model.save(servable, folder, signatures=signatures)
+        inputs = {name: function.structured_input_signature[1] for name, function in signatures.items()}
+        write_warmup(folder, model_name, inputs)
+        write_extras(folder, content, catalogue.ids, catalogue.titles)
+        problems = servable_problems(folder)
+        if problems:
+            raise ServableError(f"the stock serving image cannot run this model: {'; '.join(problems[:5])}")
+
+
+def _search_space(trained: Trained) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Text vectors of all items projected for search, float32 [N, P], and the projection, float32 [W, P].
+
+    The leading right singular vectors keep the cosines as well as any projection of that width can.
+    """
+    name = trained.model.text_feature
+    if not name:
+        return None, None
+    encoder = trained.encoders[name]
+    content = trained.inputs.arrays[name]
+    if not encoder.frozen:
+        content = np.concatenate(
+            [encoder(tf.constant(content[i : i + 64]), training=False).numpy() for i in range(0, len(content), 64)]
+        )
+    vectors = np.where(trained.inputs.arrays[f"{name}.present"][:, np.newaxis], content, 0).astype(np.float32)
+    width = vectors.shape[1]
+    basis = np.eye(width, dtype=np.float32)
+    if width > SEARCH_WIDTH:
+        _, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+        basis = np.ascontiguousarray(directions[:, ::-1][:, :SEARCH_WIDTH]).astype(np.float32)
+    projected = vectors @ basis
+    return projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9), basis
+
+
+def _known_users(trained: Trained, dataset: Dataset) -> KnownUsers:
+    config = trained.config
+    codes = {}
+    if config.model.use_user_features:
+        codes = trained.blueprint.feature_space.encode_users(dataset.users)
+    if not config.serving.known_users:
+        nobody = np.zeros(0, np.int64)
+        return KnownUsers(
+            dataset.users.ids[nobody],
+            np.zeros((0, config.serving.history), np.int32),
+            (np.zeros(1, np.int64), np.zeros(0, np.int32)),
+            {name: array[nobody] for name, array in codes.items()},
+        )
+    pairs = interactions(joined(dataset.train, dataset.validation, dataset.test, dataset.cold), len(dataset.users))
+    history = pairs.latest(np.arange(len(dataset.users)), config.serving.history)
+    return KnownUsers(dataset.users.ids, history, (pairs.indptr, pairs.item), codes)

@@ -1,0 +1,58 @@
+"""Exact top-k over all candidates: one matrix product and a top_k, of stock TensorFlow ops."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+LOWEST = -1e30
+
+
+class ExactIndex(tf.Module):
+    """Finds the items with the largest dot product.
+
+    Args:
+        vectors: float32 [N, D], one row per item.
+        k: how many are found; where fewer remain the places are filled with -1.
+    """
+
+    def __init__(self, vectors: np.ndarray, k: int, name: str = "exact_index"):
+        super().__init__(name)
+        self.k = k
+        self.size = len(vectors)
+        # Transposed: for a batch of queries this halves the time of the product.
+        self.vectors = tf.Variable(np.ascontiguousarray(vectors.T), trainable=False, name="vectors", dtype=tf.float32)
+
+    def vectors_of(self, positions: tf.Tensor) -> tf.Tensor:
+        """The vectors of the items at `positions` int32 [...], float32 [..., D]; any vector where it is -1."""
+        found = tf.gather(self.vectors, tf.reshape(tf.maximum(positions, 0), [-1]), axis=1)
+        return tf.reshape(tf.transpose(found), tf.concat([tf.shape(positions), [self.vectors.shape[0]]], axis=0))
+
+    def scores(self, queries: tf.Tensor) -> tf.Tensor:
+        """Dot products of queries float32 [B, D] with all items, float32 [B, N]."""
+        return tf.matmul(queries, self.vectors)
+
+    def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The best items that are not excluded.
+
+        Args:
+            scores: float32 [B, N].
+            excluded: int32 [B, X], positions that must not be found; -1 excludes nothing.
+
+        Returns:
+            Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
+        """
+        # Columns of -1 go to one place more, which is cut off again.
+        batch = tf.shape(scores)[0]
+        rows = tf.repeat(tf.range(batch), tf.shape(excluded)[1])
+        columns = tf.reshape(tf.where(excluded < 0, self.size, excluded), [-1])
+        padded = tf.pad(scores, [[0, 0], [0, 1]])
+        masked = tf.tensor_scatter_nd_update(
+            padded, tf.stack([rows, columns], axis=1), tf.fill([tf.size(columns)], tf.constant(LOWEST))
+        )[:, : self.size]
+        found, positions = tf.math.top_k(masked, min(self.k, self.size))
+        missing = [[0, 0], [0, max(self.k - self.size, 0)]]
+        found = tf.pad(found, missing, constant_values=LOWEST)
+        positions = tf.pad(positions, missing, constant_values=-1)
+        there = found > LOWEST / 2
+        return tf.where(there, positions, -1), tf.where(there, found, 0.0)

@@ -1,0 +1,207 @@
+"""Evaluates an exported model on the test part and on held-out items, and decides whether it is blessed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfrec.config import Config
+from tfrec.data.report import Report as DataReport
+from tfrec.data.tables import Catalogue, Dataset, Events, joined
+from tfrec.evaluation.gates import check_gates
+from tfrec.evaluation.protocol import evaluate, fitted_baselines
+from tfrec.evaluation.recommenders import EmbeddingRecommender
+from tfrec.evaluation.report import Example, Report, write_report
+from tfrec.evaluation.result import Evaluation
+from tfrec.evaluation.tasks import Task, cold_task, warm_task
+from tfrec.export.add_items import embed_catalogue
+from tfrec.export.loaded import LoadedServable
+from tfrec.training.interactions import interactions
+
+NAME = "tfrec"
+EXAMPLES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Assessment:
+    """What came out of an evaluation.
+
+    Attributes:
+        warm: known items on the test part; cold: held-out items, None where none were held out.
+        reasons: why the model is not blessed, one sentence each.
+        directory: where report.json and report.html are.
+    """
+
+    warm: Evaluation
+    cold: Evaluation | None
+    reasons: list[str]
+    directory: str
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model passed its gates."""
+        return not self.reasons
+
+    def metrics(self) -> dict[str, float]:
+        """The model's values by name, those of held-out items prefixed by `cold_`."""
+        values = {name: estimate.value for name, estimate in self.warm.model.metrics.items()}
+        if self.cold is not None:
+            values.update({f"cold_{name}": estimate.value for name, estimate in self.cold.model.metrics.items()})
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def evaluate_servable(
+    config: Config,
+    dataset: Dataset,
+    servable: str,
+    destination: str,
+    report: DataReport | None = None,
+    history: Sequence[Mapping[str, float]] = (),
+    say: Callable[[str], None] = print,
+) -> Assessment:
+    """Evaluate the model that is served, write report.json and report.html, and check the gates.
+
+    Args:
+        config: the configuration the model was made with.
+        dataset: the data, divided as in training.
+        servable: folder of the exported model.
+        destination: folder for the report.
+        report: the ingestion report, shown beside the results.
+        history: the logs of the training epochs.
+
+    Raises:
+        DataError: if the test part asks for nothing.
+        ServableError: if the model cannot be loaded.
+    """
+    model = LoadedServable(servable)
+    settings = config.evaluation
+    options = {"bootstrap": settings.bootstrap, "confidence": settings.confidence, "seed": config.split.seed}
+    warm = warm_task(dataset)
+    queries = _queries(config, dataset, model, [dataset.train, dataset.validation])
+    say(f"evaluating on {len(warm.users):,} users and {len(warm.candidates):,} known items")
+    warm_result = evaluate(
+        EmbeddingRecommender(NAME, queries, model.vectors),
+        fitted_baselines(warm),
+        warm,
+        _cut_offs(settings.k, warm),
+        item_vectors=model.vectors,
+        **options,
+    )
+    cold_result = None
+    if len(dataset.held_out) and len(dataset.cold):
+        cold_result = _evaluate_cold(config, dataset, model, options, say)
+    reasons = check_gates(config.gates, warm_result)
+    page = Report(
+        title=config.name,
+        warm=warm_result,
+        cold=cold_result,
+        metric=config.gates.metric,
+        reasons=reasons,
+        data=report.to_json() if report else None,
+        data_summary=report.sentences() if report else (),
+        training=history,
+        configuration=_settings(config),
+        versions=model.manifest["versions"],
+        examples=_examples(dataset, model, queries, warm),
+        created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    )
+    write_report(page, destination)
+    assessment = Assessment(warm_result, cold_result, reasons, destination)
+    with open(os.path.join(destination, "metrics.json"), "w", encoding="utf-8") as file:
+        json.dump({"blessed": assessment.blessed, "reasons": reasons, "metrics": assessment.metrics()}, file, indent=1)
+    return assessment
+
+
+def _evaluate_cold(
+    config: Config, dataset: Dataset, model: LoadedServable, options: Mapping[str, Any], say: Callable[[str], None]
+) -> Evaluation:
+    """Rank held-out items among themselves: from all their modalities, from each alone, and at random."""
+    task = cold_task(dataset)
+    queries = _queries(config, dataset, model, [dataset.train])
+    say(f"evaluating {len(task.candidates):,} held-out items, each modality alone and all together")
+    alone = [
+        EmbeddingRecommender(f"{feature.name} alone", queries, _vectors_from(feature.name, dataset, model))
+        for feature in config.schema.content()
+    ]
+    return evaluate(
+        EmbeddingRecommender(NAME, queries, model.vectors),
+        [*alone, *fitted_baselines(task, ("Random",))],
+        task,
+        _cut_offs(config.evaluation.k, task),
+        item_vectors=model.vectors,
+        **options,
+    )
+
+
+def _queries(config: Config, dataset: Dataset, model: LoadedServable, parts: list[Events]) -> np.ndarray:
+    """Every user's query, float32 [U, D], from the events of `parts`."""
+    pairs = interactions(joined(*parts), len(dataset.users))
+    rows = np.arange(len(dataset.users))
+    return model.queries(pairs.latest(rows, config.serving.history), dataset.users, rows)
+
+
+def _vectors_from(feature: str, dataset: Dataset, model: LoadedServable) -> np.ndarray:
+    """The item vectors, with those of held-out items made from one content feature alone."""
+    catalogue = dataset.catalogue
+    held_out = dataset.held_out
+    chosen = set(held_out.tolist())
+    columns, media = {}, {}
+    for name, column in catalogue.columns.items():
+        taken = column[held_out].copy()
+        if name != feature:
+            _make_absent(taken)
+        columns[name] = taken
+    for name, contents in catalogue.media.items():
+        kept = [content if name == feature else b"" for row, content in enumerate(contents) if row in chosen]
+        media[name] = kept
+    only = Catalogue(catalogue.ids[held_out], catalogue.titles[held_out], columns, media)  # type: ignore[arg-type]
+    vectors = model.vectors.copy()
+    vectors[held_out] = embed_catalogue(model, only)["embedding"]
+    return vectors
+
+
+def _make_absent(column: np.ndarray) -> None:
+    if column.dtype == object:
+        multiple = len(column) and isinstance(column[0], tuple)
+        for row in range(len(column)):
+            column[row] = () if multiple else ""
+    else:
+        column[:] = np.nan
+
+
+def _cut_offs(ks: Sequence[int], task: Task) -> tuple[int, ...]:
+    """The cut-offs that the number of candidates allows, the largest cut down to it."""
+    return tuple(sorted({min(k, len(task.candidates)) for k in ks}))
+
+
+def _examples(dataset: Dataset, model: LoadedServable, queries: np.ndarray, task: Task) -> list[Example]:
+    """Some users with a long enough history, drawn evenly, with what they were recommended and what they chose."""
+    lengths = np.diff(task.history.indptr)[task.users]
+    rows = np.flatnonzero(lengths >= min(3, lengths.max()))
+    rows = rows[:: max(1, len(rows) // EXAMPLES)][:EXAMPLES]
+    recommender = EmbeddingRecommender(NAME, queries, model.vectors)
+    k = min(10, len(task.candidates))
+    found = recommender.recommend(task.users[rows], k, exclude=task.exclude[rows], candidates=task.candidates)
+    pairs = interactions(joined(dataset.train, dataset.validation), len(dataset.users))
+    latest = pairs.latest(task.users[rows], 8)
+    titles = np.where(dataset.catalogue.titles == "", dataset.catalogue.ids, dataset.catalogue.titles)
+    return [
+        Example(
+            user=str(dataset.users.ids[task.users[row]]),
+            history=[str(titles[item]) for item in latest[number] if item >= 0],
+            recommended=[str(titles[item]) for item in found[number] if item >= 0],
+            chosen=[str(titles[item]) for item in task.truth[row].indices],
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    sections = ("split", "model", "training", "evaluation", "gates")
+    return {name: dataclasses.asdict(getattr(config, name)) for name in sections}
