@@ -1,0 +1,36 @@
+# What a newcomer runs; every target makes the environment first if it is missing or older than the locks.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint format types lock bench clean
+LOCKS := requirements/pipeline.lock requirements/minilm.lock
+BIN := .venv/bin
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/ready: $(LOCKS) requirements/make-environment setup.py
+	@requirements/make-environment
+
+demo: .venv/ready ## from nothing to recommendations over gRPC, on the sample catalogue
+	@$(BIN)/tfrec demo --out demo
+
+test: .venv/ready ## all tests
+	@$(BIN)/python -m pytest
+
+test-fast: .venv/ready ## the tests that take seconds
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/ready ## format, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/ready ## mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/ready ## resolve requirements/pipeline.in anew
+	@$(BIN)/uv pip compile --python $(BIN)/python --override requirements/override.txt --no-annotate --no-header \
+		--no-emit-index-url requirements/pipeline.in -o requirements/pipeline.lock
+
+clean: ## remove the environment and what the demo wrote
+	@rm -rf .venv demo build
