@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfrec.encoders.audio_hub import embedding_width, load_audio_model, model_digest, pooled_embeddings
+from tfrec.encoders.audio_hub import embedding_width, files_digest, load_audio_model, pooled_embeddings
 from tfrec.encoders.augmentation import augmented_spectrograms, random_seed
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.cnn import check_train, load_weights, small_cnn, train_layers
@@ -94,12 +94,13 @@ class AudioEncoder(Encoder):
             raise ConfigError(f"{where}: path and handle are for kind hub; logmel-cnn takes `weights`")
         if chosen.mels < 8:
             raise ConfigError(f"{where}.mels is {chosen.mels}; it must be at least 8")
-        train = check_train(chosen.train or ("none" if chosen.weights else "all"), where)
+        train = check_train(("none" if chosen.weights else "all") if chosen.train == "" else chosen.train, where)
         if train == "none" and not chosen.weights:
             raise ConfigError(f"{where}: train is none but there are no weights; give `weights` or train all")
         self.frozen = train == "none"
         self.dimension = chosen.dimension or _DIMENSION
         frames = 1 + (self.samples - WINDOW) // HOP
+        self._model_digest = ""
         self._mel_matrix = tf.signal.linear_to_mel_weight_matrix(
             chosen.mels, WINDOW // 2 + 1, SAMPLE_RATE, LOWEST, HIGHEST
         ).numpy()
@@ -114,11 +115,12 @@ class AudioEncoder(Encoder):
             raise ConfigError(f"{where}: kind hub needs either `path` (a local folder) or `handle` (a TF-Hub address)")
         if chosen.weights:
             raise ConfigError(f"{where}: a hub model brings its own weights; leave `weights` out")
-        train = check_train(chosen.train or "none", where)
+        train = check_train("none" if chosen.train == "" else chosen.train, where)
         if isinstance(train, int):
             raise ConfigError(f"{where}.train is {train}; a hub model is trained as a whole: all or none")
         self.frozen = train == "none"
         self.network = load_audio_model(chosen.path or chosen.handle, trainable=not self.frozen, where=where)
+        self._model_digest = files_digest(chosen.path or chosen.handle)
         self.content_spec = tf.TensorSpec([self.samples], tf.float32)
         self._width = width = embedding_width(self.network, self.samples, chosen.output, where)
         self._projection = None
@@ -180,7 +182,7 @@ class AudioEncoder(Encoder):
         settings = {
             "audio": _PREPARATION,
             "kind": chosen.kind,
-            "model": chosen.handle or (model_digest(chosen.path) if chosen.path else ""),
+            "model": self._model_digest,
             "output": chosen.output,
             "content": [self.samples, chosen.mels],
         }

@@ -33,10 +33,17 @@ def load_audio_model(handle: str, trainable: bool, where: str) -> hub.KerasLayer
     return model
 
 
-def model_digest(path: str) -> str:
-    """Sha256 of the graph of the SavedModel in the folder `path`, in hexadecimal; its weights are not part of it."""
-    with tf.io.gfile.GFile(os.path.join(path, "saved_model.pb"), "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+def files_digest(handle: str) -> str:
+    """Sha256 of the graph and weights of a SavedModel, in hexadecimal: the same wherever its folder lies.
+
+    Of its files, because published models such as YAMNet do not list their variables.
+    """
+    folder, digest = hub.resolve(handle), hashlib.sha256()
+    for pattern in ("saved_model.pb", "variables/*", "assets/*"):
+        for path in sorted(tf.io.gfile.glob(os.path.join(folder, pattern))):
+            with tf.io.gfile.GFile(path, "rb") as file:
+                digest.update(file.read())
+    return digest.hexdigest()
 
 
 def embedding_width(model: hub.KerasLayer, samples: int, output: int, where: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -35,7 +36,9 @@ def open_shards(folder: str, dimension: int) -> list[np.ndarray]:
         shard = _read(path)
         if shard is None or shard.dtype != _rows_dtype(dimension) or _name(shard) != name:
             warnings.warn(f"{path} is damaged; its items are encoded again", RuntimeWarning, stacklevel=3)
-            tf.io.gfile.remove(path)
+            # Another process may have met the damage too and been faster.
+            with contextlib.suppress(tf.errors.NotFoundError):
+                tf.io.gfile.remove(path)
         else:
             shards.append(shard)
     return shards
@@ -100,5 +103,7 @@ def _write(path: str, shard: np.ndarray) -> None:
 
 def _remove_abandoned(folder: str) -> None:
     for path in tf.io.gfile.glob(tf.io.gfile.join(folder, "*" + _PARTIAL)):
-        if time.time() - tf.io.gfile.stat(path).mtime_nsec / 1e9 > _ABANDONED_SECONDS:
-            tf.io.gfile.remove(path)
+        # It is gone when another process has just renamed or removed it.
+        with contextlib.suppress(tf.errors.NotFoundError):
+            if time.time() - tf.io.gfile.stat(path).mtime_nsec / 1e9 > _ABANDONED_SECONDS:
+                tf.io.gfile.remove(path)

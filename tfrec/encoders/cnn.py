@@ -17,9 +17,11 @@ def small_cnn(
     """Return a network from float [B, height, width, channels] to [B, dimension].
 
     A stem of 4x4 patches, then 3x3 convolutions of stride 2, so that the large maps, which cost the time, have few
-    channels. Each is followed by layer normalisation over the channels of one place: unlike batch normalisation it is
-    untouched by how many pictures of a batch are absent (all zeros), and it is the same in training and serving.
-    The last map is pooled by its mean (how much) and its maximum (whether at all).
+    channels. The last map is pooled by its mean (how much) and its maximum (whether at all).
+
+    Layer normalisation of the pooled vector keeps its scale. There is none on the maps: batch normalisation would let
+    the absent pictures (all zeros) of a batch change the others, and normalising each place erases how loud or how
+    bright it is, which made learning pitch, rhythm and timbre three times slower.
 
     Args:
         shape: height, width and channels, static.
@@ -31,16 +33,15 @@ def small_cnn(
     inputs = outputs = tf.keras.Input(shape)
     for index, width in enumerate(widths):
         kernel, stride = (_STEM, _STEM) if index == 0 else (3, 2)
-        outputs = tf.keras.layers.Conv2D(width, kernel, strides=stride, padding="same")(outputs)
-        outputs = tf.keras.layers.LayerNormalization(epsilon=1e-5)(outputs)
-        outputs = tf.keras.layers.ReLU()(outputs)
+        convolution = tf.keras.layers.Conv2D(width, kernel, strides=stride, padding="same", activation="relu")
+        outputs = convolution(outputs)
     axes = [1] if keep_columns else [1, 2]
     pooled = [
         tf.keras.layers.Flatten()(tf.reduce_mean(outputs, axes)),
         tf.keras.layers.Flatten()(tf.reduce_max(outputs, axes)),
     ]
-    outputs = tf.keras.layers.Dense(dimension)(tf.keras.layers.Concatenate()(pooled))
-    return tf.keras.Model(inputs, outputs)
+    outputs = tf.keras.layers.LayerNormalization(epsilon=1e-5)(tf.keras.layers.Concatenate()(pooled))
+    return tf.keras.Model(inputs, tf.keras.layers.Dense(dimension)(outputs))
 
 
 def load_weights(network: tf.keras.Model, path: str, where: str) -> None:

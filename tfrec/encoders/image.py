@@ -66,7 +66,7 @@ class ImageEncoder(Encoder):
         for key in ("size", "dimension"):
             if getattr(chosen, key) < 0:
                 raise ConfigError(f"{where}.{key} is {getattr(chosen, key)}; it must be at least 0")
-        train = check_train(chosen.train or ("none" if chosen.weights else "all"), where)
+        train = check_train(("none" if chosen.weights else "all") if chosen.train == "" else chosen.train, where)
         if train == "none" and not chosen.weights:
             raise ConfigError(f"{where}: train is none but there are no weights; give `weights` or train all")
         self.frozen = train == "none"
@@ -108,8 +108,9 @@ class ImageEncoder(Encoder):
             self.dimension, self.projection = width, None
         else:
             self.dimension = chosen.dimension or _DIMENSION
-            self.projection = tf.keras.layers.Dense(self.dimension)
-            self.projection.build([None, width])
+            projection = tf.keras.layers.Dense(self.dimension)
+            projection.build([None, width])
+            self.projection = projection
 
     def prepare(self, raw: tf.Tensor) -> tf.Tensor:
         """Decode JPEG, PNG, GIF or BMP bytes [B] to uint8 [B, size, size, 3]; "" gives zeros.
