@@ -57,7 +57,7 @@ def encoded(inputs: ItemInputs, encoders: Mapping[str, Encoder], search_feature:
 
 def _vectors(encoder: Encoder, content: np.ndarray, batch: int = 64) -> np.ndarray:
     """What `encoder` gives for prepared content [N, ...], float32 [N, dimension], in batches of one shape."""
-    encode = tf.function(lambda part: tf.cast(encoder(part, training=False), tf.float32))
+    encode = tf.function(lambda part: tf.cast(encoder(part, training=False), tf.float32), autograph=False)
     rows = []
     for start in range(0, len(content), batch):
         index = np.minimum(np.arange(start, start + batch), len(content) - 1)

@@ -63,14 +63,16 @@ class Servable(tf.Module):
         """The concrete functions to export, by signature name."""
         with_text = {"query": tf.TensorSpec([None], tf.string, name="query"), **self._query_inputs}
         signatures = {
-            "serving_default": tf.function(self._recommend).get_concrete_function(**self._query_inputs),
-            "similar_items": tf.function(self._similar).get_concrete_function(
+            "serving_default": tf.function(self._recommend, autograph=False).get_concrete_function(
+                **self._query_inputs
+            ),
+            "similar_items": tf.function(self._similar, autograph=False).get_concrete_function(
                 item_id=tf.TensorSpec([None], tf.string, name="item_id")
             ),
-            "embed_items": tf.function(self._embed).get_concrete_function(**self._item_inputs),
+            "embed_items": tf.function(self._embed, autograph=False).get_concrete_function(**self._item_inputs),
         }
         if self.texts is not None:
-            signatures["search"] = tf.function(self._search).get_concrete_function(**with_text)
+            signatures["search"] = tf.function(self._search, autograph=False).get_concrete_function(**with_text)
         return signatures
 
     def _recommend(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:

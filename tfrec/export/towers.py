@@ -70,7 +70,9 @@ class ServingTowers(tf.Module):
                 "text": unit_length(tf.matmul(vectors, text_basis)),
             }
 
-        self.embed_items = tf.function(embed_items, input_signature=[item_signature(schema, self.raw_items)])
+        self.embed_items = tf.function(
+            embed_items, input_signature=[item_signature(schema, self.raw_items)], autograph=False
+        )
         self.encode_query = tf.function(
             encode_query,
             input_signature=[
@@ -79,10 +81,13 @@ class ServingTowers(tf.Module):
                 query_signature(self.raw_users, self.raw_context),
                 {name: _code_spec(spec) for name, spec in self.raw_users.signature().items()},
             ],
+            autograph=False,
         )
         self.has_text = text_basis is not None
         if self.has_text:
-            self.encode_text = tf.function(encode_text, input_signature=[tf.TensorSpec([None], tf.string)])
+            self.encode_text = tf.function(
+                encode_text, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
+            )
 
 
 def item_signature(schema: Schema, raw_items: RawFeatures) -> dict[str, tf.TensorSpec]:

@@ -111,6 +111,7 @@ class TwoTower(tfrs.Model):
         weights = tf.cast(inputs["search_items"] >= 0, tf.float32)
         return tf.reduce_sum(weights * losses) / tf.maximum(tf.reduce_sum(weights), 1.0)
 
+    @tf.autograph.experimental.do_not_convert  # Converting the source of every Keras layer takes most of tracing.
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One step: the loss, its gradients added up over `accumulate` batches, and the change of the weights."""
         with tf.GradientTape() as tape:
@@ -152,6 +153,7 @@ class TwoTower(tfrs.Model):
 
         tf.cond(self.batches_seen % self.accumulate == 0, apply_sums, lambda: None)
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """The loss of a batch without dropout."""
         return {"loss": self.compute_loss(inputs, training=False)}

@@ -32,7 +32,7 @@ def build_optimizer(settings: Training, steps: int) -> tf.keras.optimizers.Optim
     rate: float | WarmupCosine = settings.learning_rate
     if settings.schedule == "cosine":
         rate = WarmupCosine(settings.learning_rate, steps, int(settings.warmup * steps))
-    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=None)
+    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, jit_compile=False)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "logits"])
     if settings.mixed_precision == "mixed_float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
