@@ -79,7 +79,7 @@ class Servable(tf.Module):
         queries, seen = self._query(inputs)
         return self._answer(self.index.scores(queries), seen)
 
-    def _search(self, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _search(self, *, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         text = self.towers.encode_text(query)
         scores = (1 - TEXT_SHARE) * self.index.scores(text["embedding"])
         scores += TEXT_SHARE * tf.matmul(text["text"], self.texts)
@@ -90,7 +90,7 @@ class Servable(tf.Module):
         # A search may find what the user has touched; only what the request excludes is left out.
         return self._answer(scores, self._positions(inputs["exclude"]))
 
-    def _similar(self, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _similar(self, *, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         position = self._positions(item_id)
         answer = self._answer(self.index.scores(self.index.vectors_of(position)), position[:, tf.newaxis])
         known = (position >= 0)[:, tf.newaxis]
