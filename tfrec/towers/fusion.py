@@ -118,8 +118,9 @@ class Transformer(Fusion):
         )
         tokens = tokens + attended
         tokens = tokens + self.dropout(self.output_dense(self.hidden(self.normalise_hidden(tokens))), training=training)
-        looked_at = tf.reduce_mean(scores, axis=1)[:, 0, 1:] * present
-        weights = looked_at / tf.maximum(tf.reduce_sum(looked_at, axis=-1, keepdims=True), 1e-9)
+        # An item with nothing present is looked at by nobody; the small number shares its weight out evenly.
+        looked_at = (tf.reduce_mean(scores, axis=1)[:, 0, 1:] + 1e-9) * _usable(present)
+        weights = looked_at / tf.reduce_sum(looked_at, axis=-1, keepdims=True)
         return unit_length(tokens[:, 0] + _mixed(weights, vectors)), weights
 
 
@@ -158,8 +159,15 @@ def unit_length(vectors: tf.Tensor) -> tf.Tensor:
     return tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1, epsilon=1e-9)
 
 
+def _usable(present: tf.Tensor) -> tf.Tensor:
+    """What counts, float32 [B, M]: what is present, or all the absent vectors of an item with nothing present."""
+    nothing = tf.reduce_max(present, axis=-1, keepdims=True) < 0.5
+    return tf.where(nothing, tf.ones_like(present), present)
+
+
 def _even(present: tf.Tensor) -> tf.Tensor:
-    return present / tf.maximum(tf.reduce_sum(present, axis=-1, keepdims=True), 1)
+    usable = _usable(present)
+    return usable / tf.reduce_sum(usable, axis=-1, keepdims=True)
 
 
 def _mixed(weights: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
@@ -168,6 +176,4 @@ def _mixed(weights: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
 
 def _masked_softmax(logits: tf.Tensor, present: tf.Tensor) -> tf.Tensor:
     """Softmax over what is present; an item with nothing present shares the weight out over the absent vectors."""
-    nothing = tf.reduce_max(present, axis=-1, keepdims=True) < 0.5
-    usable = tf.logical_or(present > 0.5, nothing)
-    return tf.nn.softmax(tf.where(usable, logits, tf.cast(-1e9, logits.dtype)), axis=-1)
+    return tf.nn.softmax(tf.where(_usable(present) > 0.5, logits, tf.cast(-1e9, logits.dtype)), axis=-1)
