@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tfrec.config_checks import check_model_name, check_settings
 from tfrec.errors import ConfigError
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
@@ -52,7 +53,8 @@ class Model:
         dimension: width of the shared embedding space.
         use_id: whether items seen in training get a learned vector of their own beside their content.
         fusion: concatenation, weighted, gate, attention, transformer or decision.
-        modality_dropout: chance that a modality of an item is hidden in a training step.
+        modality_dropout: chance that a content modality or the attributes of an item are hidden in a training step.
+        id_dropout: the same for the id vector; the larger it is, the more is learned from content, for new items.
         item_hidden, query_hidden: widths of the hidden layers before the embedding.
         dropout: dropout in the towers; `history_dropout`: chance that a history item is hidden in training.
         temperature: divides the cosine before the softmax.
@@ -63,6 +65,7 @@ class Model:
     use_id: bool = True
     fusion: str = "gate"
     modality_dropout: float = 0.2
+    id_dropout: float = 0.5
     item_hidden: tuple[int, ...] = ()
     query_hidden: tuple[int, ...] = (128,)
     dropout: float = 0.3
@@ -181,13 +184,6 @@ class Config:
         return self.serving.push or os.path.join(self.data.output, "serving", self.model_name)
 
 
-_CHOICES = {
-    ("split", "by"): ("time", "last-out", "random", "within-user", "within-item"),
-    ("model", "fusion"): ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
-    ("training", "objective"): ("masked", "next", "retrieval"),
-    ("training", "schedule"): ("constant", "cosine"),
-    ("training", "strategy"): ("one", "mirrored", "multi-worker", "tpu"),
-}
 _SECTIONS = {
     "split": Split,
     "model": Model,
@@ -211,6 +207,8 @@ def load_config(path: str) -> Config:
         raise ConfigError(
             f"cannot read the configuration {path}: {error.strerror}; check the path given with -c"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the configuration {path} is not UTF-8: {error.reason}; save it as UTF-8") from error
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -232,11 +230,7 @@ def parse_config(document: Any, source: str) -> Config:
     sections: dict[str, Any] = {
         key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()
     }
-    for (section, key), allowed in _CHOICES.items():
-        value = getattr(sections[section], key)
-        if value not in allowed:
-            raise ConfigError(f"{source}: {section}.{key} is {value!r}; expected one of {', '.join(allowed)}")
-    _check_ranges(sections, source)
+    check_settings(sections, source)
     folder = os.path.dirname(source)
     data = fill(Data, document["data"], f"{source}: data")
     data = dataclasses.replace(
@@ -251,10 +245,18 @@ def parse_config(document: Any, source: str) -> Config:
     serving = sections["serving"]
     if serving.push:
         sections["serving"] = dataclasses.replace(serving, push=_absolute(serving.push, folder))
+    schema = parse_schema(document["schema"], folder, f"{source}: schema")
+    if not schema.items.features and not sections["model"].use_id:
+        raise ConfigError(
+            f"{source}: items have no features and model.use_id is false, so there is nothing to learn from; "
+            "name item features in schema.items.features"
+        )
+    name = str(document.get("name") or os.path.splitext(os.path.basename(source))[0])
+    check_model_name(sections["serving"].name or name, source)
     return Config(
-        name=str(document.get("name") or os.path.splitext(os.path.basename(source))[0]),
+        name=name,
         data=data,
-        schema=parse_schema(document["schema"], folder, f"{source}: schema"),
+        schema=schema,
         source=source,
         **sections,
     )
@@ -262,35 +264,3 @@ def parse_config(document: Any, source: str) -> Config:
 
 def _absolute(path: str, folder: str) -> str:
     return path if "://" in path else os.path.normpath(os.path.join(folder, path))
-
-
-def _check_ranges(sections: Mapping[str, Any], source: str) -> None:
-    split, model, training, serving = (sections[key] for key in ("split", "model", "training", "serving"))
-    positive = {
-        "model.dimension": model.dimension,
-        "model.temperature": model.temperature,
-        "training.batch_size": training.batch_size,
-        "training.targets": training.targets,
-        "training.epochs": training.epochs,
-        "training.learning_rate": training.learning_rate,
-        "training.accumulate": training.accumulate,
-        "serving.history": serving.history,
-        "serving.exclude": serving.exclude,
-        "serving.k": serving.k,
-    }
-    for name, value in positive.items():
-        if value <= 0:
-            raise ConfigError(f"{source}: {name} is {value}; it must be greater than 0")
-    fractions = {
-        "split.validation": split.validation,
-        "split.test": split.test,
-        "split.held_out_items": split.held_out_items,
-        "model.modality_dropout": model.modality_dropout,
-        "model.dropout": model.dropout,
-        "model.history_dropout": model.history_dropout,
-    }
-    for name, value in fractions.items():
-        if not 0 <= value < 1:
-            raise ConfigError(f"{source}: {name} is {value}; it must be at least 0 and less than 1")
-    if split.validation + split.test >= 1:
-        raise ConfigError(f"{source}: split.validation and split.test together leave no events to train on")

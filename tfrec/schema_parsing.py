@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +12,7 @@ from tfrec.errors import ConfigError
 from tfrec.schema import ATTRIBUTES, CONTENT, Events, Feature, Items, Schema, Users
 
 RESERVED = ("id", "item_id", "item_ids", "user_id", "history", "exclude", "query", "scores", "embedding", "attributes")
+_INPUT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def parse_schema(document: Any, folder: str, where: str) -> Schema:
@@ -50,7 +53,7 @@ def _events(document: Any, where: str) -> Events:
     events = _mapping(document, where, allowed=allowed, required=("user", "item"))
     weights = _mapping(events.get("weights") or {}, f"{where}.weights", allowed=None, required=())
     for kind, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or weight < 0:
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not weight >= 0:
             raise ConfigError(f"{where}.weights.{kind} must be a number of at least 0, got {weight!r}")
     if events.get("type") and not weights:
         raise ConfigError(f"{where}.weights is missing; give each type in column {events['type']!r} a weight")
@@ -77,13 +80,18 @@ def _features(document: Any, where: str, modalities: tuple[str, ...], folder: st
         here = f"{where}.{name}"
         if name in RESERVED:
             raise ConfigError(f"{here}: {name!r} is a name the signatures use themselves; choose another")
+        if not _INPUT_NAME.fullmatch(str(name)) or keyword.iskeyword(name):
+            raise ConfigError(
+                f"{here}: {name!r} cannot name an input of the model; use letters, digits and underscores, a letter "
+                "first and no word of Python's own, and name the column with `column`"
+            )
         if isinstance(settings, str):
             settings = {"modality": settings}
         allowed = ("modality", "column", "columns", "separator", "encoder")
         settings = _mapping(settings, here, allowed=allowed, required=("modality",))
         if settings["modality"] not in modalities:
             raise ConfigError(f"{here}.modality is {settings['modality']!r}; expected one of {', '.join(modalities)}")
-        columns = settings.get("columns") or settings.get("column") or name
+        columns = _columns(settings, str(name), here)
         encoder = dict(_mapping(settings.get("encoder") or {}, f"{here}.encoder", allowed=None, required=()))
         for key in ("path", "weights"):
             value = encoder.get(key)
@@ -93,12 +101,21 @@ def _features(document: Any, where: str, modalities: tuple[str, ...], folder: st
             Feature(
                 name=str(name),
                 modality=settings["modality"],
-                columns=(columns,) if isinstance(columns, str) else tuple(columns),
+                columns=columns,
                 separator=str(settings.get("separator", "|")),
                 encoder=encoder,
             )
         )
     return tuple(features)
+
+
+def _columns(settings: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    key = "columns" if settings.get("columns") else "column"
+    columns = settings.get(key) or name
+    columns = (columns,) if isinstance(columns, str) else columns
+    if not isinstance(columns, (list, tuple)) or not all(isinstance(column, str) for column in columns):
+        raise ConfigError(f"{where}.{key} must be the name of a column or a list of names, got {columns!r}")
+    return tuple(columns)
 
 
 def _mapping(

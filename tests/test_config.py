@@ -1,0 +1,145 @@
+"""Every mistake in a configuration ends in one sentence that names the place and says what to do."""
+
+import copy
+import os
+
+import pytest
+import yaml
+
+from tfrec.config import load_config, parse_config
+from tfrec.errors import ConfigError
+
+GOOD = {
+    "data": {"items": "items.csv", "events": "logs/events.csv"},
+    "schema": {
+        "items": {"id": "item_id", "features": {"title": "text"}},
+        "events": {"user": "user_id", "item": "item_id"},
+    },
+}
+
+
+def changed(path, value):
+    """`GOOD` with the value at a dotted path set, or removed where it is `...`."""
+    document = copy.deepcopy(GOOD)
+    *sections, key = path.split(".")
+    section = document
+    for name in sections:
+        section = section.setdefault(name, {})
+    if value is ...:
+        del section[key]
+    else:
+        section[key] = value
+    return document
+
+
+def test_all_but_data_and_schema_has_defaults():
+    config = parse_config(GOOD, "/shop/recommender.yaml")
+    assert config.name == config.model_name == "recommender"
+    assert config.data.items == "/shop/items.csv" and config.data.events == "/shop/logs/events.csv"
+    assert config.data.media == "/shop" and config.data.output == "/shop/build"
+    assert config.push_directory == "/shop/build/serving/recommender"
+    assert config.schema.users.id == "user_id"
+
+
+def test_paths_with_a_scheme_and_absolute_ones_stay_as_they_are():
+    config = parse_config(changed("data.items", "gs://bucket/items.csv"), "/shop/a.yaml")
+    assert config.data.items == "gs://bucket/items.csv"
+    assert parse_config(changed("data.items", "/abs/items.csv"), "/shop/a.yaml").data.items == "/abs/items.csv"
+
+
+def test_the_file_is_read_and_its_folder_anchors_relative_paths(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump({**GOOD, "name": "books", "serving": {"push": "pushed"}}))
+    config = load_config(str(path))
+    assert config.name == "books" and config.source == str(path)
+    assert config.push_directory == os.path.join(tmp_path, "pushed")
+
+
+def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
+    config = parse_config({**GOOD, "evaluation": {"k": 7}, "model": {"temperature": 1}}, "/a.yaml")
+    assert config.evaluation.k == (7,)
+    assert config.model.temperature == 1.0 and isinstance(config.model.temperature, float)
+
+
+@pytest.mark.parametrize(
+    "path, value, said",
+    [
+        ("data", ..., "the key 'data' is missing; `tfrec init`"),
+        ("schema", ..., "the key 'schema' is missing"),
+        ("data.items", ..., "data: the key 'items' is missing"),
+        ("data.items", 5, "data.items must be text, got 5"),
+        ("data", [1], "data must be a mapping of settings"),
+        ("colour", 1, "unknown key 'colour'; the keys are name, data, schema"),
+        ("training.epoch", 3, "training: unknown key 'epoch'; did you mean 'epochs'?"),
+        ("training.zzz", 3, "training: unknown key 'zzz'; the keys are objective"),
+        ("training.epochs", "many", "training.epochs must be a whole number, got 'many'"),
+        ("training.epochs", 2.5, "training.epochs must be a whole number, got 2.5"),
+        ("training.epochs", True, "training.epochs must be a whole number, got True"),
+        ("training.logq", "yes", "training.logq must be true or false, got 'yes'"),
+        ("training.epochs", 0, "training.epochs is 0; it must be greater than 0"),
+        ("training.checkpoint_every", 0, "training.checkpoint_every is 0; it must be greater than 0"),
+        ("training.candidates", -1, "training.candidates is -1; it must be at least 0"),
+        ("training.encoder_epochs", -1, "training.encoder_epochs is -1; it must be at least 0"),
+        ("training.patience", -2, "training.patience is -2; it must be greater than 0"),
+        ("training.weight_decay", -0.1, "training.weight_decay is -0.1; it must be at least 0"),
+        ("training.search_weight", -1, "training.search_weight is -1.0; it must be at least 0"),
+        ("training.learning_rate", float("nan"), "training.learning_rate is nan; it must be greater than 0"),
+        ("training.learning_rate", float("inf"), "training.learning_rate is inf; it must be a finite number"),
+        ("training.warmup", 1.5, "training.warmup is 1.5; it must be at least 0 and less than 1"),
+        ("training.mixed_precision", "bfloat16", "training.mixed_precision is 'bfloat16'; expected one of "),
+        ("training.objective", "nxt", "training.objective is 'nxt'; expected one of masked, next, retrieval"),
+        ("training.strategy", "gpu", "training.strategy is 'gpu'; expected one of one, mirrored"),
+        ("model.fusion", "sum", "model.fusion is 'sum'; expected one of concatenation"),
+        ("model.dropout", 1, "model.dropout is 1.0; it must be at least 0 and less than 1"),
+        ("model.query_hidden", [64, 0], "model.query_hidden has the width 0; widths must be greater than 0"),
+        ("model.query_hidden", {"a": 1}, "model.query_hidden must be a list, got {'a': 1}"),
+        ("split.by", "week", "split.by is 'week'; expected one of time"),
+        ("split.test", 0.95, "split.validation and split.test together leave no events"),
+        ("serving.k", 0, "serving.k is 0; it must be greater than 0"),
+        ("serving.name", "a/b", "the model name 'a/b' must be one folder name"),
+        ("name", "..", "the model name '..' must be one folder name"),
+        ("evaluation.k", [], "evaluation.k is empty"),
+        ("evaluation.k", [0, 5], "evaluation.k has the cut-off 0; cut-offs must be greater than 0"),
+        ("evaluation.confidence", 1, "evaluation.confidence is 1.0; it must be greater than 0 and less than 1"),
+        ("evaluation.bootstrap", -1, "evaluation.bootstrap is -1; it must be at least 0"),
+    ],
+)
+def test_a_mistake_is_told_in_one_sentence(path, value, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(changed(path, value), "/shop/a.yaml")
+    assert said in str(caught.value) and str(caught.value).startswith("/shop/a.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_nothing_is_refused():
+    document = changed("schema.items.features", {})
+    assert parse_config(document, "/a.yaml").model.use_id
+    with pytest.raises(ConfigError, match=r"items have no features and model\.use_id is false"):
+        parse_config({**document, "model": {"use_id": False}}, "/a.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="must be a mapping with the keys data and schema"):
+        load_config(str(path))
+
+
+def test_broken_yaml_is_told_with_its_line(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {items: [\nname: x")
+    with pytest.raises(ConfigError, match=r"is no valid YAML: .*line 2"):
+        load_config(str(path))
+
+
+def test_a_file_in_another_encoding_is_told(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_bytes("name: caf\xe9".encode("latin-1"))
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        load_config(str(path))
+
+
+def test_a_missing_file_is_told():
+    with pytest.raises(ConfigError, match=r"cannot read the configuration /no/such.yaml: No such file.*-c"):
+        load_config("/no/such.yaml")

@@ -1,0 +1,111 @@
+"""Checks of the values in a configuration: choices, ranges and names; one clear sentence for each mistake."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfrec.errors import ConfigError
+
+CHOICES = {
+    "split.by": ("time", "last-out", "random", "within-user", "within-item"),
+    "model.fusion": ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
+    "training.objective": ("masked", "next", "retrieval"),
+    "training.schedule": ("constant", "cosine"),
+    "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
+    "training.mixed_precision": ("", "float32", "mixed_bfloat16", "mixed_float16"),
+}
+_POSITIVE = [
+    "model.dimension",
+    "model.temperature",
+    "training.batch_size",
+    "training.targets",
+    "training.epochs",
+    "training.patience",
+    "training.learning_rate",
+    "training.accumulate",
+    "training.checkpoint_every",
+    "evaluation.confidence",
+    "serving.history",
+    "serving.exclude",
+    "serving.k",
+]
+_NOT_NEGATIVE = [
+    "training.candidates",
+    "training.encoder_epochs",
+    "training.weight_decay",
+    "training.search_weight",
+    "evaluation.bootstrap",
+    "gates.margin",
+    "gates.minimum_coverage",
+]
+_FRACTIONS = [
+    "split.validation",
+    "split.test",
+    "split.held_out_items",
+    "model.modality_dropout",
+    "model.id_dropout",
+    "model.dropout",
+    "model.history_dropout",
+    "training.warmup",
+]
+
+
+def check_settings(sections: Mapping[str, Any], source: str) -> None:
+    """Check the filled sections of a configuration by section name; `source` begins every message.
+
+    Raises:
+        ConfigError: naming the setting, what was expected and what came.
+    """
+
+    def of(name: str) -> Any:
+        section, _, key = name.partition(".")
+        return getattr(sections[section], key)
+
+    for name, allowed in CHOICES.items():
+        if of(name) not in allowed:
+            named = ", ".join(choice or '""' for choice in allowed)
+            raise ConfigError(f"{source}: {name} is {of(name)!r}; expected one of {named}")
+    for name in _POSITIVE:
+        if not of(name) > 0:
+            raise ConfigError(f"{source}: {name} is {of(name)}; it must be greater than 0")
+    for name in _NOT_NEGATIVE:
+        if not of(name) >= 0:
+            raise ConfigError(f"{source}: {name} is {of(name)}; it must be at least 0")
+    for name in _POSITIVE + _NOT_NEGATIVE:
+        if not math.isfinite(of(name)):
+            raise ConfigError(f"{source}: {name} is {of(name)}; it must be a finite number")
+    for name in _FRACTIONS:
+        if not 0 <= of(name) < 1:
+            raise ConfigError(f"{source}: {name} is {of(name)}; it must be at least 0 and less than 1")
+    if of("split.validation") + of("split.test") >= 1:
+        raise ConfigError(f"{source}: split.validation and split.test together leave no events to train on")
+    if of("evaluation.confidence") >= 1:
+        value = of("evaluation.confidence")
+        raise ConfigError(f"{source}: evaluation.confidence is {value}; it must be greater than 0 and less than 1")
+    _check_widths("model.item_hidden", of("model.item_hidden"), source)
+    _check_widths("model.query_hidden", of("model.query_hidden"), source)
+    if not of("evaluation.k"):
+        raise ConfigError(f"{source}: evaluation.k is empty; give at least one cut-off, such as 10")
+    if min(of("evaluation.k")) <= 0:
+        smallest = min(of("evaluation.k"))
+        raise ConfigError(f"{source}: evaluation.k has the cut-off {smallest}; cut-offs must be greater than 0")
+
+
+def check_model_name(name: str, source: str) -> None:
+    """Check that a model name can be a folder and a name in TensorFlow Serving's addresses.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise ConfigError(
+            f"{source}: the model name {name!r} must be one folder name; leave out slashes and leading dots"
+        )
+
+
+def _check_widths(name: str, widths: Sequence[int], source: str) -> None:
+    for width in widths:
+        if width <= 0:
+            raise ConfigError(f"{source}: {name} has the width {width}; widths must be greater than 0")
