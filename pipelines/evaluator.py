@@ -1,0 +1,67 @@
+"""Judges the servable on the test part and on held-out items, and blesses it or says why not."""
+
+import json
+import logging
+import os
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.dsl.io import fileio
+from tfx.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation, ModelRun
+from tfx.utils import path_utils
+
+from tfrec.data.ingest import REPORT_FILE
+from tfrec.data.report import Report
+from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
+from tfrec.pipelines.sections import config_of
+from tfrec.pipelines.tables import read_dataset
+from tfrec.pipelines.trainer import HISTORY_FILE
+from tfrec.steps.evaluate import evaluate_servable
+
+LOG = logging.getLogger(__name__)
+METRICS_FILE = "metrics.json"
+
+
+@component
+def RetrievalEvaluator(
+    model: InputArtifact[Model],
+    model_run: InputArtifact[ModelRun],
+    examples: InputArtifact[Examples],
+    catalogue: InputArtifact[Examples],
+    media: InputArtifact[CatalogueMedia],
+    report: InputArtifact[IngestionReport],
+    evaluation: OutputArtifact[ModelEvaluation],
+    blessing: OutputArtifact[ModelBlessing],
+    section: Parameter[str],
+    code: Parameter[str],
+):
+    """Evaluate by retrieval over the full catalogue; TFMA's per-example metrics cannot rank it.
+
+    Args:
+        model, model_run: what the Trainer gave.
+        examples, catalogue, media, report: what ingestion gave.
+        evaluation: metrics.json, report.json and report.html.
+        blessing: as the Pusher expects it, with a file BLESSED or NOT_BLESSED that holds the reasons.
+        section: `evaluation_section` of the configuration.
+        code: hash of the source, for the cache only.
+    """
+    config = config_of(section)
+    with fileio.open(os.path.join(report.uri, REPORT_FILE), "r") as file:
+        data_report = Report.from_json(json.loads(file.read()))
+    with fileio.open(os.path.join(model_run.uri, HISTORY_FILE), "r") as file:
+        history = json.loads(file.read())
+    assessment = evaluate_servable(
+        config,
+        read_dataset(config, catalogue.uri, media.uri, examples.uri),
+        path_utils.serving_model_path(model.uri),
+        evaluation.uri,
+        data_report,
+        history,
+        LOG.info,
+    )
+    name = "BLESSED" if assessment.blessed else "NOT_BLESSED"
+    with fileio.open(os.path.join(blessing.uri, name), "w") as file:
+        file.write("".join(reason + "\n" for reason in assessment.reasons))
+    blessing.set_int_custom_property("blessed", int(assessment.blessed))
+    blessing.set_string_custom_property("current_model", model.uri)
+    blessing.set_int_custom_property("current_model_id", model.id)

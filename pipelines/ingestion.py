@@ -1,0 +1,69 @@
+"""Ingestion in two components: the catalogue with its media, then events and users, so that each is cached apart."""
+
+import logging
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import artifact_utils
+from tfx.types.standard_artifacts import Examples
+
+from tfrec.data.ingest import ingest_catalogue, ingest_events
+from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
+from tfrec.pipelines.progress import steps_logged
+from tfrec.pipelines.sections import config_of
+from tfrec.pipelines.tables import ITEMS, SPLITS, read_ingested_catalogue, write_catalogue, write_dataset
+
+LOG = logging.getLogger(__name__)
+
+
+@component
+def CatalogueIngest(
+    catalogue: OutputArtifact[Examples],
+    media: OutputArtifact[CatalogueMedia],
+    report: OutputArtifact[IngestionReport],
+    section: Parameter[str],
+    fingerprint: Parameter[str],
+    code: Parameter[str],
+):
+    """Read and check the items file and the pictures and clips it names.
+
+    Args:
+        catalogue: split `items`, an example per item.
+        media: normalised pictures and clips.
+        report: the quarantined rows and cells, and the counts of the file.
+        section: `catalogue_section` of the configuration.
+        fingerprint, code: hashes of the input and of the source, for the cache only.
+    """
+    config = config_of(section)
+    ingested = ingest_catalogue(config, media.uri, steps_logged(LOG))
+    write_catalogue(ingested, config, catalogue.uri, report.uri)
+    catalogue.split_names = artifact_utils.encode_split_names([ITEMS])
+
+
+@component
+def EventIngest(
+    catalogue: InputArtifact[Examples],
+    media: InputArtifact[CatalogueMedia],
+    catalogue_report: InputArtifact[IngestionReport],
+    examples: OutputArtifact[Examples],
+    report: OutputArtifact[IngestionReport],
+    section: Parameter[str],
+    fingerprint: Parameter[str],
+    code: Parameter[str],
+):
+    """Read and check events and users, and divide the events.
+
+    Args:
+        catalogue, media, catalogue_report: what `CatalogueIngest` gave.
+        examples: `tfrec.pipelines.tables.SPLITS`.
+        report: quarantine and report of both ingestions together.
+        section: `events_section` of the configuration.
+        fingerprint, code: hashes of the input and of the source, for the cache only.
+    """
+    config = config_of(section)
+    ingested = read_ingested_catalogue(config, catalogue.uri, media.uri, catalogue_report.uri)
+    dataset, found = ingest_events(config, ingested, report.uri)
+    write_dataset(dataset, config, catalogue.uri, examples.uri)
+    examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+    for sentence in found.sentences():
+        LOG.info(sentence)

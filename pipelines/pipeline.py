@@ -1,0 +1,152 @@
+"""The pipeline: one definition for every runner."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from tfx.components import SchemaGen, StatisticsGen, Transform
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, transform_pb2
+
+from tfrec.config import Config
+from tfrec.pipelines import sections
+from tfrec.pipelines.encoding import ContentEncoder
+from tfrec.pipelines.evaluator import RetrievalEvaluator
+from tfrec.pipelines.fingerprints import Fingerprints
+from tfrec.pipelines.ingestion import CatalogueIngest, EventIngest
+from tfrec.pipelines.preprocessing import preprocessing_config
+from tfrec.pipelines.pusher import ServablePusher
+from tfrec.pipelines.tables import ANALYSED, SPLITS
+from tfrec.pipelines.trainer import Trainer
+from tfrec.pipelines.validation import SCHEMA_FROM, ExampleValidator
+
+BEAM_IN_MEMORY = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
+"""On two cores faster than several processes, which start slowly."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Folders a pipeline writes to, local or in an object store; all but `root` outlive its runs.
+
+    Attributes:
+        root: artifacts of the runs.
+        training: training state and, in `cache`, embeddings; the same that `tfrec train` uses.
+        push: the folder TensorFlow Serving watches.
+    """
+
+    root: str
+    training: str
+    push: str
+
+    @classmethod
+    def of(cls, config: Config) -> Places:
+        """The places below data.output."""
+        output = config.data.output
+        return cls(os.path.join(output, "pipeline"), os.path.join(output, "training"), config.push_directory)
+
+
+def create_pipeline(
+    config: Config,
+    fingerprints: Fingerprints,
+    places: Places,
+    beam_arguments: Sequence[str] = BEAM_IN_MEMORY,
+    metadata=None,
+) -> Pipeline:
+    """Connect the components.
+
+    Every execution parameter is something a result depends on, so a runner's cache is right: hashes of the inputs and
+    of the source, and of the configuration only what the component reads.
+
+    Args:
+        config: the configuration.
+        fingerprints: hashes of the inputs.
+        places: where to write.
+        beam_arguments: of Beam, for StatisticsGen and Transform.
+        metadata: connection configuration of ML Metadata, None where the runner brings its own.
+    """
+    code = fingerprints.code
+    catalogue = CatalogueIngest(
+        section=sections.catalogue_section(config), fingerprint=fingerprints.catalogue, code=code
+    )
+    content = {"catalogue": catalogue.outputs["catalogue"], "media": catalogue.outputs["media"]}
+    events = EventIngest(
+        **content,
+        catalogue_report=catalogue.outputs["report"],
+        section=sections.events_section(config),
+        fingerprint=fingerprints.events,
+        code=code,
+    )
+    examples = events.outputs["examples"]
+    statistics = StatisticsGen(examples=examples)
+    schema = SchemaGen(
+        statistics=statistics.outputs["statistics"],
+        infer_feature_shape=False,
+        exclude_splits=[split for split in SPLITS if split not in SCHEMA_FROM],
+    )
+    validator = ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"], code=code
+    )
+    transform = Transform(
+        examples=examples,
+        schema=schema.outputs["schema"],
+        preprocessing_fn="tfrec.pipelines.preprocessing.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(analyze=ANALYSED),
+        custom_config=preprocessing_config(config.schema, code),
+        materialize=False,
+        disable_analyzer_cache=True,
+        disable_statistics=True,
+    )
+    encoder = ContentEncoder(
+        **content,
+        section=sections.encoders_section(config),
+        cache=os.path.join(places.training, "cache"),
+        fingerprint=fingerprints.encoders,
+        code=code,
+    )
+    trainer = Trainer(
+        examples=examples,
+        **content,
+        embeddings=encoder.outputs["embeddings"],
+        transform_graph=transform.outputs["transform_graph"],
+        section=sections.training_section(config),
+        directory=places.training,
+        code=code,
+    )
+    evaluator = RetrievalEvaluator(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        examples=examples,
+        **content,
+        report=events.outputs["report"],
+        section=sections.evaluation_section(config),
+        code=code,
+    )
+    pusher = ServablePusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=places.push)
+        ),
+        custom_config={"code": code},
+    ).with_id("Pusher")
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=places.root,
+        components=[
+            catalogue,
+            events,
+            statistics,
+            schema,
+            validator,
+            transform,
+            encoder,
+            trainer,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        beam_pipeline_args=list(beam_arguments),
+        metadata_connection_config=metadata,
+    )

@@ -1,0 +1,141 @@
+"""`tfrec pipeline run`: the whole way from the files of a configuration to a pushed servable, on this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfrec.config import Config, load_config
+from tfrec.data.files import is_remote
+from tfrec.errors import ConfigError, TfrecError
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentRun:
+    """What one component of a run did: its name, wall time, and whether earlier outputs were reused."""
+
+    name: str
+    seconds: float
+    reused: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineResult:
+    """The outcome of a run.
+
+    Attributes:
+        pushed: folder of the version that was pushed, now or by the run whose result was reused; None if not blessed.
+        blessed: whether the model passed its gates; `reasons` says why not.
+        metrics: the model's metrics by name.
+        anomalies: what is unusual in the data, a sentence each.
+        servable: folder of the exported model.
+        evaluation: folder of metrics.json, report.json and report.html.
+        report, quarantine: files of the ingestion.
+        log: file with the messages of TFX and of all components.
+        components: what each component did, in order.
+    """
+
+    pushed: str | None
+    blessed: bool
+    reasons: list[str]
+    metrics: dict[str, float]
+    anomalies: list[str]
+    servable: str
+    evaluation: str
+    report: str
+    quarantine: str
+    log: str
+    components: list[ComponentRun]
+
+
+def run_pipeline(config_path: str, say: Callable[[str], None] = print) -> PipelineResult:
+    """Run the pipeline of the configuration at `config_path` and return its outcome.
+
+    What has not changed since the last run is reused. While it runs, standard error goes to the log file, so `say`
+    must not write there.
+
+    Raises:
+        TfrecError: with one sentence, after the name of the component where one failed; the traceback is in the log.
+    """
+    config = load_config(config_path)
+    if is_remote(config.data.output):
+        raise ConfigError(
+            f"data.output is {config.data.output}; a run on this machine needs a local folder for its metadata"
+        )
+    # Imported with standard error redirected: importing TFX prints warnings.
+    log = os.path.join(config.data.output, "pipeline", "pipeline.log")
+    from tfrec.pipelines.logs import noise_in, progress_to
+
+    start = time.monotonic()
+    try:
+        with noise_in(log), progress_to(say):
+            say("starting TFX")
+            result = _run(config, log, say)
+    except OSError as error:
+        raise TfrecError(f"cannot write to {config.data.output}: {error.strerror or error}") from error
+    for anomaly in result.anomalies:
+        say(f"unusual in the data: {anomaly}")
+    for reason in result.reasons:
+        say(f"not blessed: {reason}")
+    reused = sum(component.reused for component in result.components)
+    say(
+        f"{len(result.components)} components in {time.monotonic() - start:.0f} s, {reused} reused; "
+        + (f"pushed to {result.pushed}" if result.pushed else "nothing was pushed")
+    )
+    return result
+
+
+def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult:
+    from tfx.dsl.io import fileio
+    from tfx.orchestration import metadata
+
+    from tfrec.pipelines.fingerprints import take_fingerprints
+    from tfrec.pipelines.local import Execution, forget_lost_pushes, run_locally
+    from tfrec.pipelines.pipeline import Places, create_pipeline
+
+    places = Places.of(config)
+    fileio.makedirs(places.root)
+    connection = metadata.sqlite_metadata_connection_config(os.path.join(places.root, "metadata.sqlite"))
+    forget_lost_pushes(connection)
+
+    def finished(execution: Execution, number: int, total: int) -> None:
+        how = "reused" if execution.reused else f"ran in {execution.seconds:.1f} s"
+        say(f"[{number}/{total}] {execution.name}: {how}")
+
+    pipeline = create_pipeline(config, take_fingerprints(config), places, metadata=connection)
+    return _result(run_locally(pipeline, finished), log)
+
+
+def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
+    from tfx.dsl.io import fileio
+    from tfx.utils import path_utils
+
+    from tfrec.data.ingest import QUARANTINE_FILE, REPORT_FILE
+    from tfrec.pipelines.evaluator import METRICS_FILE
+    from tfrec.pipelines.pusher import DESTINATION
+    from tfrec.pipelines.validation import anomaly_sentences
+
+    report = executions["EventIngest"].outputs["report"].uri
+    evaluation = executions["RetrievalEvaluator"].outputs["evaluation"].uri
+    with fileio.open(os.path.join(evaluation, METRICS_FILE), "r") as file:
+        judgement = json.loads(file.read())
+    pushed = executions["Pusher"].outputs["pushed_model"].get_string_custom_property(DESTINATION)
+    return PipelineResult(
+        pushed=pushed or None,
+        blessed=judgement["blessed"],
+        reasons=judgement["reasons"],
+        metrics=judgement["metrics"],
+        anomalies=anomaly_sentences(executions["ExampleValidator"].outputs["anomalies"].uri),
+        servable=path_utils.serving_model_path(executions["Trainer"].outputs["model"].uri),
+        evaluation=evaluation,
+        report=os.path.join(report, REPORT_FILE),
+        quarantine=os.path.join(report, QUARANTINE_FILE),
+        log=log,
+        components=[
+            ComponentRun(execution.name, execution.seconds, execution.reused) for execution in executions.values()
+        ],
+    )

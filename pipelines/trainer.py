@@ -1,0 +1,111 @@
+"""TFX's Trainer with more inputs: the catalogue, its media and its embeddings beside the events."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any, ClassVar
+
+from tfx.components.trainer.executor import GenericExecutor
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.dsl.io import fileio
+from tfx.proto import trainer_pb2
+from tfx.types import BaseChannel, Channel, artifact_utils, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
+from tfx.types.standard_artifacts import Examples, Model, ModelRun
+from tfx.utils import json_utils
+
+from tfrec.export.export import export_servable
+from tfrec.pipelines.artifacts import CatalogueMedia, Embeddings
+from tfrec.pipelines.encoding import cache_of
+from tfrec.pipelines.feature_space import feature_space_of
+from tfrec.pipelines.progress import steps_logged
+from tfrec.pipelines.sections import config_of
+from tfrec.pipelines.tables import read_dataset
+from tfrec.training.trainer import train
+
+LOG = logging.getLogger(__name__)
+HISTORY_FILE = "history.json"
+
+_CATALOGUE_INPUTS = {
+    "catalogue": ChannelParameter(type=Examples),
+    "media": ChannelParameter(type=CatalogueMedia),
+    "embeddings": ChannelParameter(type=Embeddings),
+}
+
+
+class TrainerSpec(standard_component_specs.TrainerSpec):
+    """TFX's TrainerSpec with the channels of the catalogue."""
+
+    INPUTS: ClassVar = {**standard_component_specs.TrainerSpec.INPUTS, **_CATALOGUE_INPUTS}
+
+
+class Executor(GenericExecutor):
+    """Hands the places of all inputs to the run_fn in its `custom_config`."""
+
+    def _GetFnArgs(self, input_dict, output_dict, exec_properties) -> FnArgs:
+        arguments = super()._GetFnArgs(input_dict, output_dict, exec_properties)
+        inputs = ("examples", *_CATALOGUE_INPUTS)
+        arguments.custom_config["inputs"] = {name: artifact_utils.get_single_uri(input_dict[name]) for name in inputs}
+        return arguments
+
+
+class Trainer(BaseComponent):
+    """Trains the model and exports it as a servable.
+
+    Args:
+        examples, catalogue, media, embeddings, transform_graph: channels of the components before.
+        section: `training_section` of the configuration.
+        directory: folder of the training state, which outlives the run so that a killed training goes on.
+        code: hash of the source; run_fn is given by its name, which says nothing of what it does.
+    """
+
+    SPEC_CLASS = TrainerSpec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        examples: BaseChannel,
+        catalogue: BaseChannel,
+        media: BaseChannel,
+        embeddings: BaseChannel,
+        transform_graph: BaseChannel,
+        section: str,
+        directory: str,
+        code: str,
+    ):
+        custom_config: dict[str, Any] = {"section": section, "directory": directory, "code": code}
+        spec = TrainerSpec(
+            examples=examples,
+            catalogue=catalogue,
+            media=media,
+            embeddings=embeddings,
+            transform_graph=transform_graph,
+            train_args=trainer_pb2.TrainArgs(splits=["train"]),
+            eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
+            run_fn=f"{__name__}.run_fn",
+            custom_config=json_utils.dumps(custom_config),
+            model=Channel(type=Model),
+            model_run=Channel(type=ModelRun),
+        )
+        super().__init__(spec=spec)
+
+
+def run_fn(arguments: FnArgs) -> None:
+    """Train, and write the servable, the history of the epochs and the feature space."""
+    settings = arguments.custom_config
+    places = settings["inputs"]
+    config = config_of(settings["section"])
+    dataset = read_dataset(config, places["catalogue"], places["media"], places["examples"])
+    space = feature_space_of(arguments.transform_graph_path, config.schema)
+    fileio.makedirs(arguments.model_run_dir)
+    space.save(os.path.join(arguments.model_run_dir, "feature_space.json"))
+    trained = train(
+        config, dataset, settings["directory"], space, cache_of(places["embeddings"]), LOG.info, steps_logged(LOG)
+    )
+    with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
+        file.write(json.dumps(trained.history))
+    export_servable(trained, dataset, arguments.serving_model_dir, say=LOG.info)
