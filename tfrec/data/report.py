@@ -87,6 +87,19 @@ class Report:
         del document["found"]
         return document
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Report:
+        """Make a report from what `to_json` gave; its `found` is empty."""
+        problems = (ProblemCount(**{**problem, "rows": tuple(problem["rows"])}) for problem in document["problems"])
+        values = {
+            **document,
+            "files": {name: FileCount(**count) for name, count in document["files"].items()},
+            "problems": tuple(problems),
+            "parts": {name: Part(**part) for name, part in document["parts"].items()},
+            "warnings": tuple(document["warnings"]),
+        }
+        return cls(**values)
+
     def save(self, path: str) -> None:
         """Write the report as JSON.
 
