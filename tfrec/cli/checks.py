@@ -1,0 +1,178 @@
+"""What `tfrec doctor` looks at: versions, accelerators, the paths of a configuration, a servable."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+
+from tfrec.cli.workspace import servable_folder
+from tfrec.config import load_config
+from tfrec.data.files import is_remote
+from tfrec.errors import TfrecError
+
+LEAST_FREE = 2 << 30  # bytes; a model with its checkpoints and the cache of its encoders
+REMAKE = "rm -rf .venv && make .venv/ready"
+REQUIRED = (
+    "tensorflow",
+    "tf-keras",
+    "tensorflow-text",
+    "tensorflow-hub",
+    "tensorflow-recommenders",
+    "tensorflow-serving-api",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "soundfile",
+    "soxr",
+    "grpcio",
+    "protobuf",
+)
+SAME_MINOR = ("tf-keras", "tensorflow-text")
+OPTIONAL = {"tfx": "for `tfrec pipeline run`", "wandb": "for training.log_wandb"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: what was looked at.
+        found: what it is like.
+        state: right, wrong or optional (not there, and not needed for most).
+        mend: what to do about it, "" for nothing.
+    """
+
+    name: str
+    found: str
+    state: str = "right"
+    mend: str = ""
+
+
+def environment() -> Iterator[Check]:
+    """Python, the packages and their versions, the default text encoder, the model server."""
+    yield Check("python", ".".join(map(str, sys.version_info[:3])))
+    versions = {name: version_of(name) for name in (*REQUIRED, *OPTIONAL)}
+    for name in REQUIRED:
+        yield _package(name, versions[name], versions["tensorflow"])
+    for name, purpose in OPTIONAL.items():
+        yield Check(name, versions[name]) if versions[name] else Check(name, f"not installed; {purpose}", "optional")
+    yield _keras()
+    yield _minilm()
+    server = shutil.which("tensorflow_model_server")
+    missing = Check("tensorflow_model_server", "not on PATH; `tfrec serve` starts the development server", "optional")
+    yield Check("tensorflow_model_server", server) if server else missing
+
+
+def version_of(distribution: str) -> str:
+    """The installed version of a distribution, "" if it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _package(name: str, version: str, tensorflow: str) -> Check:
+    minor = ".".join(tensorflow.split(".")[:2])
+    pin = f"{name}=={minor}.*" if name in SAME_MINOR and tensorflow else name
+    if not version:
+        return Check(name, "not installed", "wrong", f"pip install '{pin}'")
+    if name in SAME_MINOR and tensorflow and version.split(".")[:2] != tensorflow.split(".")[:2]:
+        return Check(name, f"{version}, but TensorFlow is {tensorflow}", "wrong", f"pip install '{pin}'")
+    if name == "tensorflow" and not (2, 16) <= tuple(map(int, version.split(".")[:2])) < (2, 22):
+        return Check(name, f"{version}, but 2.16 to 2.21 is needed", "wrong", REMAKE)
+    if name == "tensorflow-hub" and version.startswith("0.15"):
+        found = f"{version}, which TensorFlow 2.16 and later cannot import"
+        return Check(name, found, "wrong", "pip install --no-deps 'tensorflow-hub>=0.16.1'")
+    return Check(name, version)
+
+
+def _keras() -> Check:
+    try:
+        import tensorflow as tf
+        import tensorflow_recommenders  # noqa: F401
+        import tensorflow_text  # noqa: F401
+    except Exception as error:  # whatever a broken installation raises is what is to be told
+        reason = " ".join(str(error).split())[:200]
+        return Check("imports", f"{type(error).__name__}: {reason}", "wrong", REMAKE)
+    if hasattr(tf.keras, "__version__") and tf.keras.__version__.startswith("3"):
+        return Check("keras", "TensorFlow uses Keras 3", "wrong", "unset TF_USE_LEGACY_KERAS, or set it to 1")
+    return Check("keras", "TensorFlow uses Keras 2, as TensorFlow Recommenders needs")
+
+
+def _minilm() -> Check:
+    from tfrec.encoders.minilm import INSTALL, minilm_checkpoint
+
+    try:
+        return Check("default text encoder", minilm_checkpoint())
+    except TfrecError:
+        return Check("default text encoder", "not installed", "wrong", INSTALL)
+
+
+def accelerators() -> Iterator[Check]:
+    """The processors, and the GPUs and TPUs that TensorFlow sees."""
+    yield Check("processors", str(os.cpu_count()))
+    if not importlib.util.find_spec("tensorflow"):
+        return
+    import tensorflow as tf
+
+    devices = [device for kind in ("GPU", "TPU") for device in tf.config.list_physical_devices(kind)]
+    if devices:
+        yield Check("accelerators", ", ".join(device.name for device in devices))
+    elif os.path.exists("/dev/nvidia0"):
+        found = "the machine has a GPU that TensorFlow does not see"
+        yield Check("accelerators", found, "wrong", "pip install 'tensorflow[and-cuda]'")
+    else:
+        yield Check("accelerators", "none; training runs on the processors", "optional")
+
+
+def configuration(path: str) -> Iterator[Check]:
+    """Whether a configuration can be read, its files are there and its output can be written."""
+    try:
+        config = load_config(path)
+    except TfrecError as error:
+        yield Check("configuration", str(error), "wrong", "tfrec init --help")
+        return
+    yield Check("configuration", config.source)
+    for key in ("items", "events", "users", "media"):
+        place = getattr(config.data, key)
+        if place and not is_remote(place):
+            there = os.path.isdir(place) if key == "media" else os.path.isfile(place)
+            wrong = Check(f"data.{key}", f"{place} does not exist", "wrong", f"correct data.{key} in {config.source}")
+            yield Check(f"data.{key}", place) if there else wrong
+    if not is_remote(config.data.output):
+        yield _output_folder(config.data.output)
+
+
+def _output_folder(folder: str) -> Check:
+    existing = folder
+    while not os.path.exists(existing):
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing) or not os.access(existing, os.W_OK):
+        return Check("data.output", f"{existing} cannot be written", "wrong", "choose another data.output")
+    free = shutil.disk_usage(existing).free
+    if free < LEAST_FREE:
+        return Check("data.output", f"only {free >> 20:,} MiB are free at {existing}", "wrong", "free some space")
+    return Check("data.output", f"{folder} ({free >> 30:,} GiB free)")
+
+
+def servable(directory: str) -> Iterator[Check]:
+    """Whether the stock TensorFlow Serving image can run a servable."""
+    try:
+        folder = servable_folder(directory)
+        from tfrec.export.op_check import servable_problems
+
+        problems = servable_problems(folder)
+    except TfrecError as error:
+        yield Check("servable", str(error), "wrong", "tfrec export --help")
+        return
+    if not problems:
+        yield Check("servable", f"{folder} runs on the stock serving image")
+    for problem in problems:
+        yield Check("servable", problem, "wrong", "export it again with this version of tfrec")
