@@ -84,6 +84,11 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
     if of("evaluation.confidence") >= 1:
         value = of("evaluation.confidence")
         raise ConfigError(f"{source}: evaluation.confidence is {value}; it must be greater than 0 and less than 1")
+    if of("training.accumulate") > 1 and of("training.strategy") != "one":
+        raise ConfigError(
+            f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "
+            "set it to 1 and let each device take more rows with training.batch_size"
+        )
     _check_widths("model.item_hidden", of("model.item_hidden"), source)
     _check_widths("model.query_hidden", of("model.query_hidden"), source)
     if not of("evaluation.k"):

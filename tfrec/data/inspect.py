@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import keyword
 import os
 import re
 from collections.abc import Sequence
@@ -226,7 +227,7 @@ def _name(column: str, taken: set[str]) -> str:
     """A feature name for a column: lower case, letters, digits and underscores, unlike those taken and reserved."""
     base = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_") or "feature"
     base = f"f_{base}" if base[0].isdigit() else base
-    name = f"{base}_value" if base in RESERVED or _quoted(base) != base else base
+    name = f"{base}_value" if base in RESERVED or keyword.iskeyword(base) or _quoted(base) != base else base
     number = 2
     while name in taken:
         name, number = f"{base}_{number}", number + 1

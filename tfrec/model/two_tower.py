@@ -53,6 +53,8 @@ class TwoTower(tfrs.Model):
             self.text_query = TextQuery(settings, self.item_tower.width, name="text_query")
         if self.objective == "retrieval":
             self.task = tfrs.tasks.Retrieval(temperature=settings.temperature, remove_accidental_hits=True)
+            # A function of its own, because the task is written for AutoGraph, without which the model is traced.
+            self.task_loss = tf.function(self.task.call)
 
     def encode_items(self, items: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Item embeddings, float32 [U, width]; `items` as `ItemTower.call` takes them."""
@@ -90,16 +92,17 @@ class TwoTower(tfrs.Model):
     def _in_batch_loss(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
         targets = tf.maximum(inputs["targets"][:, 0], 0)
         weights = tf.where(inputs["targets"][:, 0] >= 0, inputs["target_weights"][:, 0], 0.0)
-        total = self.task(
+        total = self.task_loss(
             queries,
             tf.gather(embeddings, targets),
             sample_weight=weights,
             candidate_sampling_probability=(
                 tf.gather(inputs["sampling_probability"], targets) if self.use_logq else None
             ),
-            # As floats: the task compares ids with tf.equal, and XLA wants one dtype on both of its operands.
             candidate_ids=targets,
             compute_metrics=False,
+            # The rows that only fill up a batch are no candidates.
+            score_mask=weights[tf.newaxis] > 0,
         )
         return total / tf.maximum(tf.reduce_sum(tf.cast(weights > 0, tf.float32)), 1.0)
 

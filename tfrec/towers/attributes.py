@@ -26,7 +26,7 @@ class AttributeEmbedding(tf.keras.layers.Layer):
         self.features = tuple(features)
         self.dimension = dimension
         self.embeddings = {
-            feature.name: tf.keras.layers.Embedding(sizes[feature.name], dimension, name=feature.name)
+            feature.name: tf.keras.layers.Embedding(sizes[feature.name], dimension, dtype=self.dtype, name=feature.name)
             for feature in self.features
             if feature.modality != "number"
         }

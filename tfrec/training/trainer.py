@@ -88,8 +88,8 @@ def train(
         raise DataError("the training part has no events; make split.validation and split.test smaller")
     training = config.training
     tf.keras.utils.set_random_seed(training.seed)
-    if training.mixed_precision:
-        tf.keras.mixed_precision.set_global_policy(training.mixed_precision)
+    # Set also where it is the usual one: a training before this one in the same process may have changed it.
+    tf.keras.mixed_precision.set_global_policy(training.mixed_precision or "float32")
     space = feature_space or fit_feature_space(config.schema, dataset.catalogue, dataset.users, dataset.train)
     known = np.zeros(len(dataset.catalogue), bool)
     known[dataset.train.item] = True
@@ -175,9 +175,15 @@ def training_fingerprint(config: Config, dataset: Dataset, encoders: Mapping[str
     digest = hashlib.sha256()
     for part in (config.schema, config.model, config.training, config.serving.history, code_hash()):
         digest.update(repr(part).encode())
-    for array in (dataset.train.user, dataset.train.item, dataset.train.time, dataset.train.weight, dataset.held_out):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update("\n".join(dataset.catalogue.ids).encode())
+    for part in (dataset.train, dataset.validation):
+        for array in (part.user, part.item, part.time, part.weight):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for name, column in sorted(part.context.items()):
+            digest.update(f"{name} {list(column)}".encode())
+    digest.update(np.ascontiguousarray(dataset.held_out).tobytes())
+    digest.update("\n".join([*dataset.catalogue.ids, "", *dataset.users.ids]).encode())
+    for name, column in sorted(dataset.users.columns.items()):
+        digest.update(f"{name} {list(column)}".encode())
     for name, media in sorted(dataset.catalogue.media.items()):
         digest.update(f"{name} {' '.join(media.digests)}".encode())
     for name, column in sorted(dataset.catalogue.columns.items()):
