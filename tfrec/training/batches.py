@@ -117,21 +117,21 @@ class Batches:
     def _sampling_probability(self) -> np.ndarray:
         """The chance that an item is among a batch's candidates, float32 [N].
 
-        With n draws of a batch's rows, an item of share p is drawn at least once with chance 1 - exp(-n p); what is
-        left of the places is filled evenly. For `retrieval`, whose candidates are the targets, it is the share p.
+        An item that a row shows with chance p is shown by one of B rows with chance 1 - (1 - p)^B; what is left of the
+        places is filled evenly. For `retrieval`, whose candidates are the targets, it is the item's share of events.
         """
-        counts = np.bincount(self.interactions.item, minlength=len(self.inputs)).astype(np.float64)
-        share = counts / max(counts.sum(), 1)
+        pairs = self.interactions
         if self.sampler.objective == "retrieval":
-            return share.astype(np.float32)
+            counts = np.bincount(pairs.item, minlength=len(self.inputs))
+            return (counts / max(counts.sum(), 1)).astype(np.float32)
         if self.candidates == len(self.allowed):
             return np.ones(len(self.inputs), np.float32)
-        entries_per_row = len(self.interactions.item) / max(len(self.interactions.users()), 1)
-        draws = self.sampler.batch_size * min(entries_per_row, self.sampler.targets + self.sampler.history)
-        drawn = 1 - np.exp(-draws * share)
+        shown = np.repeat(self.sampler.shown_share(), np.diff(pairs.indptr))
+        shown = np.bincount(pairs.item, shown, minlength=len(self.inputs)) / max(len(pairs.users()), 1)
+        drawn = 1 - (1 - shown) ** self.sampler.batch_size
         drawn *= min(1.0, self.candidates / max(drawn.sum(), 1e-9))
-        left = max(self.candidates - drawn.sum(), 0) / len(self.allowed)
-        return np.clip(drawn + (1 - drawn) * left, 1e-9, 1).astype(np.float32)
+        left = max(self.candidates - drawn.sum(), 0) / max(len(self.allowed) - drawn.sum(), 1e-9)
+        return np.clip(drawn + (1 - drawn) * min(left, 1.0), 1e-9, 1).astype(np.float32)
 
     def _features(self, rows: Rows) -> dict[str, np.ndarray]:
         codes = {name: _rows(array, rows.user) for name, array in self.user_codes.items()}

@@ -61,6 +61,19 @@ class RowSampler:
         """Batches in an epoch."""
         return -(-self._rows // self.batch_size)
 
+    def shown_share(self) -> np.ndarray:
+        """The expected share of a user's entries that a row of theirs shows, as history or target; float64 [U]."""
+        counts = np.minimum(np.diff(self.interactions.indptr), LONGEST).astype(np.float64)
+        if self.objective == "masked":
+            targets = np.minimum((counts + 1) // 2, self.targets)
+            history = np.minimum(counts - targets, self.history)
+        else:
+            # The mean over all cuts, each as likely as any other.
+            targets = _sum_up_to(counts, self.targets) / np.maximum(counts, 1)
+            history = _sum_up_to(counts - 1, self.history) / np.maximum(counts, 1)
+        shown = targets + history * (1 - self.history_dropout) * (1 - STRANGERS)
+        return shown / np.maximum(np.diff(self.interactions.indptr), 1)
+
     def epoch(self, generator: np.random.Generator) -> Iterator[Rows]:
         """The batches of one epoch, all of the same shape."""
         order = generator.permutation(self._rows)
@@ -113,6 +126,12 @@ class RowSampler:
         keys = np.where(others, generator.random(entries.shape), np.inf)
         shuffled = np.take_along_axis(np.where(others, entries, -1), np.argsort(keys, axis=1), axis=1)
         return Rows(users, _window(shuffled, 0, np.maximum(counts - 1, 0), self.history), targets[:, np.newaxis])
+
+
+def _sum_up_to(counts: np.ndarray, most: int) -> np.ndarray:
+    """min(1, most) + min(2, most) + ... + min(count, most) for each count."""
+    rising = np.clip(counts, 0, most)
+    return rising * (rising + 1) / 2 + np.maximum(counts - most, 0) * most
 
 
 def _window(entries: np.ndarray, start: np.ndarray | int, stop: np.ndarray, width: int) -> np.ndarray:

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfrec.training.interactions import Interactions
+from tfrec.training.rows import RowSampler
+
+OBJECTIVES = ("masked", "next", "retrieval")
+
+
+def pairs_of(lengths):
+    """Interactions of users with so many entries; entry number and item number are the same."""
+    total = sum(lengths)
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return Interactions(indptr, np.arange(total, dtype=np.int32), np.ones(total, np.float32), np.arange(total))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any),
+    objective=st.sampled_from(OBJECTIVES),
+    history=st.integers(1, 6),
+    targets=st.integers(1, 6),
+    batch_size=st.integers(1, 5),
+)
+def test_rows_are_of_one_user_with_targets_outside_the_history(lengths, objective, history, targets, batch_size):
+    pairs = pairs_of(lengths)
+    sampler = RowSampler(pairs, objective, batch_size, history, targets, history_dropout=0.1)
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    batches = list(sampler.epoch(np.random.default_rng(0)))
+    assert len(batches) == sampler.steps
+    seen = []
+    for rows in batches:
+        assert rows.user.shape == (batch_size,)
+        assert rows.history.shape == (batch_size, history)
+        assert rows.targets.shape == (batch_size, 1 if objective == "retrieval" else targets)
+        for user, past, wanted in zip(rows.user, rows.history, rows.targets):
+            past, wanted = past[past >= 0], wanted[wanted >= 0]
+            assert set(owner[past]) | set(owner[wanted]) <= {user}
+            assert not set(past) & set(wanted)
+            assert len(set(past)) == len(past) and len(set(wanted)) == len(wanted)
+            assert (len(wanted) > 0) == (user >= 0)
+            if objective == "next" and len(past) and len(wanted):
+                assert past.max() < wanted.min() and list(wanted) == sorted(wanted)
+            seen.append(wanted[0] if objective == "retrieval" and len(wanted) else user)
+    expected = np.arange(sum(lengths)) if objective == "retrieval" else np.flatnonzero(lengths)
+    assert sorted(number for number in seen if number >= 0) == list(expected)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_same_seed_gives_the_same_rows(pairs, objective):
+    sampler = RowSampler(pairs, objective, 8, 6, 5, 0.2)
+    one, same, other = (list(sampler.epoch(np.random.default_rng(seed))) for seed in (1, 1, 2))
+    assert all(np.array_equal(a.targets, b.targets) and np.array_equal(a.history, b.history) for a, b in zip(one, same))
+    assert any(not np.array_equal(a.targets, b.targets) for a, b in zip(one, other))
+
+
+def test_about_as_many_history_entries_are_hidden_as_asked_for():
+    pairs = pairs_of([20] * 400)
+    shown = {}
+    for dropout in (0.0, 0.5):
+        sampler = RowSampler(pairs, "masked", 400, 10, 10, dropout)
+        (rows,) = sampler.epoch(np.random.default_rng(0))
+        shown[dropout] = (rows.history >= 0).mean()
+    assert shown[0.0] == pytest.approx(0.97, abs=0.03)
+    assert shown[0.5] == pytest.approx(0.485, abs=0.03)
+
+
+def test_a_very_long_history_is_cut_to_its_latest_entries():
+    pairs = pairs_of([3000])
+    (rows,) = RowSampler(pairs, "masked", 1, 50, 2000, 0.0).epoch(np.random.default_rng(0))
+    assert rows.targets[rows.targets >= 0].min() >= 3000 - 1024
