@@ -48,8 +48,8 @@ class ServingTowers(tf.Module):
         def embed_items(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             codes = self.raw_items.codes(raw)
             content = content_vectors(raw)
-            first = next(iter(raw.values()))
-            embedding = model.encode_items({"id": tf.zeros_like(first, tf.int32), **codes, **content})
+            size = tf.shape(next(iter(raw.values())))[0]
+            embedding = model.encode_items({"id": tf.zeros([size], tf.int32), **codes, **content})
             outputs = {"embedding": embedding}
             if text_basis is not None:
                 outputs["text"] = unit_length(tf.matmul(content[model.text_feature], text_basis))

@@ -21,7 +21,7 @@ class ItemTower(tf.keras.layers.Layer):
 
     Each modality (the learned id vector, all attributes together, each text, image and audio feature) is projected to
     `dimension`; a learned vector stands for one that is absent; a fusion makes one unit-length embedding of them. In
-    training a present modality is hidden with `modality_dropout`, so that any subset works later.
+    training a present modality is hidden with `modality_dropout` (the id with `id_dropout`), so that any subset works.
 
     Args:
         schema: the schema; its item features are the inputs.
@@ -50,6 +50,7 @@ class ItemTower(tf.keras.layers.Layer):
             + ((ATTRIBUTES,) if self.attributes else ())
             + tuple(feature.name for feature in self.content)
         )
+        self._hidden = [settings.id_dropout if name == ID else settings.modality_dropout for name in self.modalities]
         self.known_items = known_items
         if settings.use_id:
             self.id_embedding = tf.keras.layers.Embedding(
@@ -98,8 +99,8 @@ class ItemTower(tf.keras.layers.Layer):
             vectors.append(unit_length(vector))
             present.append(tf.cast(there, tf.float32))
         vectors, present = tf.stack(vectors, axis=1), tf.stack(present, axis=1)
-        if training and self.settings.modality_dropout and len(self.modalities) > 1:
-            keep = tf.random.uniform(tf.shape(present)) >= self.settings.modality_dropout
+        if training and len(self.modalities) > 1:
+            keep = tf.random.uniform(tf.shape(present)) >= tf.constant([self._hidden])
             kept = present * tf.cast(keep, tf.float32)
             # An item that would lose all keeps all: a query cannot be taught to find an item that shows nothing.
             lost = tf.reduce_sum(kept, axis=1, keepdims=True) < 0.5
