@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Callable
 
 from tfrec.errors import TfrecError
@@ -19,16 +19,17 @@ def serve_until_stopped(options: Options) -> int:
     _on_stop_signals(lambda *_: sys.exit(0))  # while the model loads there is nothing to finish
     from tfrec.serving.server.running import start
 
-    asked_to_stop = threading.Event()
+    # A SimpleQueue, because a handler may interrupt this thread anywhere: Event.set would wait for the lock of a wait.
+    stops: queue.SimpleQueue[None] = queue.SimpleQueue()
     try:
         server = start(options)
-        _on_stop_signals(lambda *_: asked_to_stop.set())
+        _on_stop_signals(lambda *_: stops.put(None))
     except TfrecError as error:
         print(error, file=sys.stderr)
         return 2
     rest = f" and REST at {server.rest_url}" if server.rest_url else ""
     print(f"serving model {options.model_name!r}: gRPC at {server.grpc_address}{rest}; stop with Ctrl-C", flush=True)
-    asked_to_stop.wait()
+    stops.get()
     server.stop()
     return 0
 
