@@ -113,26 +113,39 @@ def report_html(report: Report) -> str:
     )
     environment.filters.update(label=wording.label, p_value=wording.p_value)
     environment.globals.update(number=wording.number, verdict=wording.verdict, best=_best_name)
+    report = dataclasses.replace(report, metric=_measured(report.metric, report.warm))
     k = int(report.metric.partition("@")[2])
     return environment.get_template("report.html.j2").render(
         report=report,
         k=k,
         headline=wording.headline(report.warm, report.metric),
-        accuracy=[f"{name}@{k}" for name in wording.ACCURACY],
         beyond=[f"{name}@{k}" for name in wording.BEYOND],
         every_accuracy=[f"{name}@" for name in METRICS],
         every_beyond=[f"{name}@" for name in wording.BEYOND],
         meanings=[(wording.LABELS[name], meaning) for name, meaning in wording.MEANINGS.items()],
-        sections=[_section(evaluation, k) for evaluation in (report.warm, report.cold) if evaluation is not None],
+        sections=[
+            _section(evaluation, _measured(report.metric, evaluation))
+            for evaluation in (report.warm, report.cold)
+            if evaluation is not None
+        ],
         popularity=Markup(plots.popularity_bars(report.warm)),
         training=Markup(plots.training_curves(report.training, report.metric)),
     )
 
 
-def _section(evaluation: Evaluation, k: int) -> dict[str, Any]:
-    """An evaluation and its plots, which are markup made by this package."""
+def _measured(metric: str, evaluation: Evaluation) -> str:
+    """The metric, at the largest cut-off there is where fewer items than asked for compete."""
+    name, _, k = metric.partition("@")
+    return metric if int(k) in evaluation.ks else f"{name}@{max(evaluation.ks)}"
+
+
+def _section(evaluation: Evaluation, metric: str) -> dict[str, Any]:
+    """An evaluation, the metrics to show of it, and its plots, which are markup made by this package."""
+    k = int(metric.partition("@")[2])
     return {
         "evaluation": evaluation,
+        "metric": metric,
+        "accuracy": [f"{name}@{k}" for name in wording.ACCURACY],
         "bars": Markup(plots.metric_bars(evaluation, k)),
         "curves": Markup(plots.metric_curves(evaluation)) if len(evaluation.ks) > 1 else "",
     }
