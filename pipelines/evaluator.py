@@ -15,7 +15,7 @@ from tfrec.data.report import Report
 from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import read_dataset
-from tfrec.pipelines.trainer import HISTORY_FILE
+from tfrec.pipelines.training import HISTORY_FILE
 from tfrec.steps.evaluate import evaluate_servable
 
 LOG = logging.getLogger(__name__)

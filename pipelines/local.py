@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,9 +17,11 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.types import Artifact, artifact_utils
+from tfx.types.standard_artifacts import PushedModel
 
 from tfrec.errors import TfrecError
 from tfrec.pipelines.pusher import DESTINATION
+from tfrec.steps.push import versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,15 +91,25 @@ def run_locally(pipeline: Pipeline, finished: Callable[[Execution, int, int], No
     return {execution.name: execution for execution in runner.executions}
 
 
-def forget_lost_pushes(connection: metadata_store_pb2.ConnectionConfig) -> None:
-    """Make the Pusher run again where what it pushed was deleted: drop the artifacts whose version is gone."""
+def forget_stale_pushes(connection: metadata_store_pb2.ConnectionConfig, push_directory: str) -> None:
+    """Make the Pusher run again where what it pushed is not what is served, by dropping its artifact.
+
+    That is so where the version was deleted, and where this pipeline pushed another one later. A later version from
+    elsewhere, such as one with items added, stays the one that is served.
+    """
+    served = [os.path.join(push_directory, str(version)) for version in versions(push_directory)]
     with metadata.Metadata(connection) as handle:
-        if not any(kind.name == "PushedModel" for kind in handle.store.get_artifact_types()):
+        if not any(kind.name == PushedModel.TYPE_NAME for kind in handle.store.get_artifact_types()):
             return
-        for artifact in handle.store.get_artifacts_by_type("PushedModel"):
-            destination = artifact.custom_properties[DESTINATION].string_value
-            if destination and not fileio.exists(destination) and fileio.exists(artifact.uri):
-                fileio.rmtree(artifact.uri)
+        pushes = {
+            artifact.uri: artifact.custom_properties[DESTINATION].string_value
+            for artifact in handle.store.get_artifacts_by_type(PushedModel.TYPE_NAME)
+        }
+    latest = served[-1] if served and served[-1] in pushes.values() else ""
+    for uri, destination in pushes.items():
+        stale = destination and (destination not in served or (latest and destination != latest))
+        if stale and fileio.exists(uri):
+            fileio.rmtree(uri)
 
 
 def _launched(pipeline, node, deployment, connection) -> Execution:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from tfx.components import SchemaGen, StatisticsGen, Transform
+from tfx.components import StatisticsGen, Transform
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
@@ -18,9 +18,10 @@ from tfrec.pipelines.fingerprints import Fingerprints
 from tfrec.pipelines.ingestion import CatalogueIngest, EventIngest
 from tfrec.pipelines.preprocessing import preprocessing_config
 from tfrec.pipelines.pusher import ServablePusher
-from tfrec.pipelines.tables import ANALYSED, SPLITS
+from tfrec.pipelines.schema import SchemaGen
+from tfrec.pipelines.tables import ANALYSED
 from tfrec.pipelines.trainer import Trainer
-from tfrec.pipelines.validation import SCHEMA_FROM, ExampleValidator
+from tfrec.pipelines.validation import ExampleValidator
 
 BEAM_IN_MEMORY = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
 """On two cores faster than several processes, which start slowly."""
@@ -80,11 +81,7 @@ def create_pipeline(
     )
     examples = events.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
-    schema = SchemaGen(
-        statistics=statistics.outputs["statistics"],
-        infer_feature_shape=False,
-        exclude_splits=[split for split in SPLITS if split not in SCHEMA_FROM],
-    )
+    schema = SchemaGen(statistics=statistics.outputs["statistics"], code=code)
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"], code=code
     )

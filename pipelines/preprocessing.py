@@ -1,6 +1,7 @@
 """What TFX Transform analyses: vocabularies of categories, widths of multi-valued ones, moments of numbers.
 
 Each split is one table, so a feature is missing from the rows of other tables; missing values count for nothing.
+TFX reloads this module on every run, so it defines nothing that others hold on to.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ class PipelineResult:
         metrics: the model's metrics by name.
         anomalies: what is unusual in the data, a sentence each.
         servable: folder of the exported model.
+        training: folder of history.json and feature_space.json.
         evaluation: folder of metrics.json, report.json and report.html.
         report, quarantine: files of the ingestion.
         log: file with the messages of TFX and of all components.
@@ -45,6 +46,7 @@ class PipelineResult:
     metrics: dict[str, float]
     anomalies: list[str]
     servable: str
+    training: str
     evaluation: str
     report: str
     quarantine: str
@@ -94,13 +96,13 @@ def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult
     from tfx.orchestration import metadata
 
     from tfrec.pipelines.fingerprints import take_fingerprints
-    from tfrec.pipelines.local import Execution, forget_lost_pushes, run_locally
+    from tfrec.pipelines.local import Execution, forget_stale_pushes, run_locally
     from tfrec.pipelines.pipeline import Places, create_pipeline
 
     places = Places.of(config)
     fileio.makedirs(places.root)
     connection = metadata.sqlite_metadata_connection_config(os.path.join(places.root, "metadata.sqlite"))
-    forget_lost_pushes(connection)
+    forget_stale_pushes(connection, places.push)
 
     def finished(execution: Execution, number: int, total: int) -> None:
         how = "reused" if execution.reused else f"ran in {execution.seconds:.1f} s"
@@ -124,13 +126,15 @@ def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
     with fileio.open(os.path.join(evaluation, METRICS_FILE), "r") as file:
         judgement = json.loads(file.read())
     pushed = executions["Pusher"].outputs["pushed_model"].get_string_custom_property(DESTINATION)
+    trainer = executions["Trainer"].outputs
     return PipelineResult(
         pushed=pushed or None,
         blessed=judgement["blessed"],
         reasons=judgement["reasons"],
         metrics=judgement["metrics"],
         anomalies=anomaly_sentences(executions["ExampleValidator"].outputs["anomalies"].uri),
-        servable=path_utils.serving_model_path(executions["Trainer"].outputs["model"].uri),
+        servable=path_utils.serving_model_path(trainer["model"].uri),
+        training=trainer["model_run"].uri,
         evaluation=evaluation,
         report=os.path.join(report, REPORT_FILE),
         quarantine=os.path.join(report, QUARANTINE_FILE),

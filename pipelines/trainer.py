@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 from typing import Any, ClassVar
 
 from tfx.components.trainer.executor import GenericExecutor
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
-from tfx.dsl.io import fileio
 from tfx.proto import trainer_pb2
 from tfx.types import BaseChannel, Channel, artifact_utils, standard_component_specs
 from tfx.types.component_spec import ChannelParameter
 from tfx.types.standard_artifacts import Examples, Model, ModelRun
 from tfx.utils import json_utils
 
-from tfrec.export.export import export_servable
 from tfrec.pipelines.artifacts import CatalogueMedia, Embeddings
-from tfrec.pipelines.encoding import cache_of
-from tfrec.pipelines.feature_space import feature_space_of
-from tfrec.pipelines.progress import steps_logged
-from tfrec.pipelines.sections import config_of
-from tfrec.pipelines.tables import read_dataset
-from tfrec.training.trainer import train
-
-LOG = logging.getLogger(__name__)
-HISTORY_FILE = "history.json"
 
 _CATALOGUE_INPUTS = {
     "catalogue": ChannelParameter(type=Examples),
@@ -86,26 +72,9 @@ class Trainer(BaseComponent):
             transform_graph=transform_graph,
             train_args=trainer_pb2.TrainArgs(splits=["train"]),
             eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
-            run_fn=f"{__name__}.run_fn",
+            run_fn="tfrec.pipelines.training.run_fn",
             custom_config=json_utils.dumps(custom_config),
             model=Channel(type=Model),
             model_run=Channel(type=ModelRun),
         )
         super().__init__(spec=spec)
-
-
-def run_fn(arguments: FnArgs) -> None:
-    """Train, and write the servable, the history of the epochs and the feature space."""
-    settings = arguments.custom_config
-    places = settings["inputs"]
-    config = config_of(settings["section"])
-    dataset = read_dataset(config, places["catalogue"], places["media"], places["examples"])
-    space = feature_space_of(arguments.transform_graph_path, config.schema)
-    fileio.makedirs(arguments.model_run_dir)
-    space.save(os.path.join(arguments.model_run_dir, "feature_space.json"))
-    trained = train(
-        config, dataset, settings["directory"], space, cache_of(places["embeddings"]), LOG.info, steps_logged(LOG)
-    )
-    with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
-        file.write(json.dumps(trained.history))
-    export_servable(trained, dataset, arguments.serving_model_dir, say=LOG.info)

@@ -13,10 +13,7 @@ from tfx.types.standard_artifacts import ExampleAnomalies, ExampleStatistics, Sc
 from tfx.utils import io_utils
 
 from tfrec.data.split import PARTS
-from tfrec.pipelines.tables import ANALYSED, ITEMS, SPLITS, TRAIN_USERS, USERS
-
-SCHEMA_FROM = ANALYSED
-"""The splits the schema is inferred from; the others are compared with it."""
+from tfrec.pipelines.tables import ITEMS, SPLITS, TRAIN_USERS, USERS
 
 _FILE = "SchemaDiff.pb"
 _TABLES = {**dict.fromkeys(PARTS, "events."), USERS: "users.", TRAIN_USERS: "users.", ITEMS: "items."}
@@ -25,8 +22,6 @@ _KEYS = {
     "users.": {"user_id"},
     "items.": {"item_id", "title"},
 }
-_OPEN = ("user_id", "item_id", "title")
-"""Keys of which new values are no anomaly, however few values there are now."""
 
 
 @component
@@ -71,9 +66,6 @@ def split_anomalies(statistics, schema: schema_pb2.Schema, split: str) -> anomal
     part.feature.extend(
         feature for feature in schema.feature if feature.name.startswith(table) or feature.name in _KEYS[table]
     )
-    for feature in part.feature:
-        if feature.name in _OPEN and feature.WhichOneof("domain_info"):
-            feature.ClearField(feature.WhichOneof("domain_info"))
     return tfdv.validate_statistics(statistics, part)
 
 
@@ -88,5 +80,5 @@ def anomaly_sentences(uri: str) -> list[str]:
             found = anomalies_pb2.Anomalies.FromString(file.read())
         for name, information in sorted(found.anomaly_info.items()):
             text = " ".join((information.description or information.short_description).split()).rstrip(".")
-            sentences.append(f"{split}: {name}: {text}.")
+            sentences.append(f"{split}: {name.strip(chr(39))}: {text}.")
     return sentences

@@ -1,0 +1,46 @@
+"""What the Trainer calls. TFX reloads this module on every run, so it defines nothing that others hold on to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.io import fileio
+
+from tfrec.export.export import export_servable
+from tfrec.pipelines.encoding import cache_of
+from tfrec.pipelines.feature_space import feature_space_of
+from tfrec.pipelines.progress import steps_logged
+from tfrec.pipelines.sections import config_of
+from tfrec.pipelines.tables import read_dataset
+from tfrec.training.callbacks import MONITORED
+from tfrec.training.trainer import train
+
+LOG = logging.getLogger(__name__)
+HISTORY_FILE = "history.json"
+
+
+def run_fn(arguments: FnArgs) -> None:
+    """Train, and write the servable, the history of the epochs and the feature space."""
+    settings = arguments.custom_config
+    places = settings["inputs"]
+    config = config_of(settings["section"])
+    dataset = read_dataset(config, places["catalogue"], places["media"], places["examples"])
+    space = feature_space_of(arguments.transform_graph_path, config.schema)
+    fileio.makedirs(arguments.model_run_dir)
+    space.save(os.path.join(arguments.model_run_dir, "feature_space.json"))
+    trained = train(
+        config, dataset, settings["directory"], space, cache_of(places["embeddings"]), LOG.info, steps_logged(LOG)
+    )
+    with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
+        file.write(json.dumps(trained.history))
+    export_servable(trained, dataset, arguments.serving_model_dir, _best(trained.history), LOG.info)
+
+
+def _best(history: list[dict[str, float]]) -> dict[str, float]:
+    """The validation metrics of the epoch whose weights were kept; none where there were no validation users."""
+    measured = [epoch for epoch in history if MONITORED in epoch]
+    best = max(measured, key=lambda epoch: epoch[MONITORED], default={})
+    return {f"validation_{name}": value for name, value in best.items() if "@" in name}

@@ -1,0 +1,78 @@
+"""A component's section of the configuration changes exactly when its result may."""
+
+import dataclasses
+import json
+
+import pytest
+
+from tfrec.pipelines.sections import (
+    catalogue_section,
+    config_of,
+    encoders_section,
+    evaluation_section,
+    events_section,
+    training_section,
+)
+
+ALL = {
+    "catalogue": catalogue_section,
+    "events": events_section,
+    "encoders": encoders_section,
+    "training": training_section,
+    "evaluation": evaluation_section,
+}
+
+
+def changed(before, after):
+    return {name for name, section in ALL.items() if section(before) != section(after)}
+
+
+def test_the_evaluation_section_holds_every_setting_but_places(world):
+    config = world.config()
+    back = config_of(evaluation_section(config))
+    for name in ("name", "schema", "split", "model", "training", "evaluation", "gates"):
+        assert getattr(back, name) == getattr(config, name)
+    assert back.model_name == config.model_name
+
+
+def test_a_section_reads_back_the_files_that_ingestion_needs(world):
+    config = world.config()
+    assert config_of(catalogue_section(config)).data.items == config.data.items
+    assert config_of(catalogue_section(config)).data.media == config.data.media
+    assert config_of(events_section(config)).data.users == config.data.users
+    assert config_of(events_section(config)).schema.events == config.schema.events
+
+
+@pytest.mark.parametrize(
+    ("sections", "depending"),
+    [
+        ({"training": {"epochs": 9}}, {"training", "evaluation"}),
+        ({"gates": {"margin": 2.0}}, {"evaluation"}),
+        ({"split": {"test": 0.2}}, {"events", "evaluation"}),
+        ({"model": {"dimension": 8}}, {"training", "evaluation"}),
+        ({"data": {"output": "elsewhere"}}, set()),
+        ({"serving": {"push": "elsewhere"}}, set()),
+    ],
+)
+def test_only_what_depends_on_a_setting_changes_with_it(world, sections, depending):
+    assert changed(world.config(), world.config(**sections)) == depending
+
+
+def test_another_encoder_setting_leaves_ingestion_alone(world):
+    config = world.config()
+    features = tuple(
+        dataclasses.replace(feature, encoder={**feature.encoder, "size": 24}) if feature.name == "picture" else feature
+        for feature in config.schema.items.features
+    )
+    schema = dataclasses.replace(config.schema, items=dataclasses.replace(config.schema.items, features=features))
+    other = dataclasses.replace(config, schema=schema)
+    assert changed(config, other) == {"encoders", "training", "evaluation"}
+
+
+def test_another_column_changes_the_ingestion_of_the_catalogue(world):
+    document = json.loads(json.dumps(world.document()))
+    document["schema"]["items"]["title"] = "description"
+    from tfrec.config import parse_config
+
+    other = parse_config(document, world.config().source)
+    assert "catalogue" in changed(world.config(), other)
