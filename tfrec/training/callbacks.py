@@ -48,7 +48,8 @@ class Validation(tf.keras.callbacks.Callback):
         self.seen, self.truth, self.candidates = seen, truth, candidates
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if logs is not None and len(self.history):
+        # What cannot be ranked after a loss that is no number, `Keeper` tells.
+        if logs is not None and len(self.history) and math.isfinite(logs["loss"]):
             logs.update(self.metrics())
 
     def metrics(self) -> dict[str, float]:

@@ -1,0 +1,70 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrec.config import Training
+from tfrec.errors import ConfigError, TrainingError
+from tfrec.training.optimizer import WarmupCosine, build_optimizer
+from tfrec.training.strategy import build_strategy
+
+MIRRORED = """
+import json, sys, tfrec
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tfrec.config import parse_config
+from tfrec.data.ingest import ingest
+from tfrec.training.trainer import train
+config = parse_config(json.loads(sys.argv[1]), sys.argv[2])
+dataset, _ = ingest(config, sys.argv[3] + "/data")
+trained = train(config, dataset, sys.argv[3], say=lambda line: None)
+print(json.dumps({
+    "replicas": len(trained.model.item_tower.absent.values),
+    "loss": [epoch["loss"] for epoch in trained.history],
+    "ndcg": [epoch["ndcg@10"] for epoch in trained.history],
+    "steps": int(tf.convert_to_tensor(trained.model.optimizer.iterations)),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_train_one_model(plain_world, tmp_path):
+    import json
+
+    document = json.dumps(plain_world.document(training={"strategy": "mirrored", "epochs": 6}))
+    command = [sys.executable, "-c", MIRRORED, document, str(plain_world.folder / "shop.yaml"), str(tmp_path)]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 0, process.stderr[-2000:]
+    result = json.loads(process.stdout.splitlines()[-1])
+    assert result["replicas"] == 2
+    # 4 batches an epoch, two at a time.
+    assert result["steps"] == 12
+    assert result["loss"][-1] < result["loss"][0] and result["ndcg"][-1] > 0.15
+
+
+def test_an_unknown_strategy_and_a_missing_tpu_are_told():
+    with pytest.raises(ConfigError, match=r"training\.strategy is 'gpu'; expected one, mirrored, multi-worker or tpu"):
+        build_strategy("gpu")
+    with pytest.raises(TrainingError, match="no TPU answers; choose `one`"):
+        build_strategy("tpu")
+
+
+def test_the_rate_rises_then_falls_to_a_hundredth():
+    schedule = WarmupCosine(peak=0.1, steps=100, warmup=10)
+    rates = [float(schedule(tf.constant(step))) for step in range(101)]
+    assert np.argmax(rates) in (9, 10) and max(rates) == pytest.approx(0.1)
+    assert rates[0] == pytest.approx(0.01) and rates[-1] == pytest.approx(0.001)
+    assert np.all(np.diff(rates[:10]) > 0) and np.all(np.diff(rates[11:]) < 0)
+
+
+def test_weight_decay_leaves_biases_alone():
+    optimizer = build_optimizer(Training(schedule="constant", weight_decay=0.1, learning_rate=0.1), steps=10)
+    layer = tf.keras.layers.Dense(1, bias_initializer="ones")
+    layer.build([None, 1])
+    before = layer.kernel.numpy()
+    optimizer.apply_gradients([(tf.zeros_like(weight), weight) for weight in layer.trainable_variables])
+    np.testing.assert_allclose(layer.kernel, before * 0.99, rtol=1e-5)
+    np.testing.assert_array_equal(layer.bias, [1.0])
