@@ -84,7 +84,7 @@ def write_shop(make_world, word_encoder):
             },
             "picture": {
                 "modality": "image",
-                "encoder": {"kind": "small-cnn", "size": 16, "dimension": 8, "train": "none"},
+                "encoder": {"kind": "small-cnn", "size": 16, "dimension": 8},
             },
             "category": "category",
             "tags": {"modality": "categories"},

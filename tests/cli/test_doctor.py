@@ -1,0 +1,96 @@
+import importlib.metadata
+
+import pytest
+
+from tfrec.cli import checks
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """installed(name=version, ...) pretends other versions of packages (_ for -); "" for not installed."""
+    real = importlib.metadata.version
+
+    def pretend(**versions):
+        pretended = {name.replace("_", "-"): version for name, version in versions.items()}
+
+        def version(name):
+            found = pretended.get(name)
+            if found == "":
+                raise importlib.metadata.PackageNotFoundError(name)
+            return found or real(name)
+
+        monkeypatch.setattr(importlib.metadata, "version", version)
+        return {check.name: check for check in checks.environment()}
+
+    return pretend
+
+
+def test_a_sound_environment_is_well(tfrec, shop):
+    shown = tfrec("doctor", "-c", shop.config, "--servable", shop.versions, "--json")
+    wrong = [check for check in shown.json["checks"] if check["state"] == "wrong"]
+    assert wrong == []
+    assert shown.status == 0
+    names = {check["name"]: check["found"] for check in shown.json["checks"]}
+    assert names["tensorflow"] == importlib.metadata.version("tensorflow")
+    assert "runs on the stock serving image" in names["servable"]
+
+
+def test_a_missing_package_is_told_with_the_command_that_installs_it(installed):
+    check = installed(tensorflow_text="")["tensorflow-text"]
+    assert check.state == "wrong"
+    minor = ".".join(importlib.metadata.version("tensorflow").split(".")[:2])
+    assert check.mend == f"pip install 'tensorflow-text=={minor}.*'"
+
+
+def test_a_package_of_another_minor_version_is_told(installed):
+    check = installed(tf_keras="2.15.1")["tf-keras"]
+    assert check.state == "wrong"
+    assert "2.15.1, but TensorFlow is" in check.found
+
+
+def test_a_hub_that_cannot_be_imported_is_told(installed):
+    assert installed(tensorflow_hub="0.15.0")["tensorflow-hub"].state == "wrong"
+
+
+def test_without_tfx_all_but_the_pipeline_is_well(installed):
+    check = installed(tfx="")["tfx"]
+    assert check.state == "optional"
+    assert "tfrec pipeline run" in check.found
+
+
+def test_a_configuration_with_a_wrong_path_is_told(tfrec, tmp_path, write_shop):
+    world, config = write_shop(tmp_path / "shop")
+    (world.folder / "users.jsonl").unlink()
+    shown = tfrec("doctor", "-c", config)
+    assert shown.status == 1
+    assert "users.jsonl does not exist" in shown.out
+    assert f"correct data.users in {config}" in shown.out
+
+
+def test_a_folder_without_a_model_is_told(tfrec, tmp_path):
+    shown = tfrec("doctor", "--servable", tmp_path)
+    assert shown.status == 1
+    assert "holds no model" in shown.out
+
+
+def test_a_model_with_an_op_that_the_image_lacks_is_told(tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.call = tf.function(
+        lambda x: tf.py_function(lambda value: value, [x], tf.float32),
+        input_signature=[tf.TensorSpec([None], tf.float32)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": _reshaped(module)})
+    [check] = [check for check in checks.servable(str(tmp_path)) if "EagerPyFunc" in check.found]
+    assert check.state == "wrong"
+
+
+def _reshaped(module):
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def serve(x):
+        return {"y": tf.ensure_shape(module.call(x), [None])}
+
+    return serve
