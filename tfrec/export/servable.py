@@ -12,7 +12,7 @@ from tfrec.export.raw_features import string_table
 from tfrec.index.exact import ExactIndex
 
 # How much the likeness of texts counts in search beside the learned space; the learned space finds items without text.
-TEXT_SHARE = 0.7
+TEXT_SHARE = 0.9
 # How much the user's taste moves the order of search results.
 USER_SHARE = 0.2
 
@@ -69,8 +69,11 @@ class Servable(tf.Module):
             "similar_items": tf.function(self._similar, autograph=False).get_concrete_function(
                 item_id=tf.TensorSpec([None], tf.string, name="item_id")
             ),
-            "embed_items": tf.function(self._embed, autograph=False).get_concrete_function(**self._item_inputs),
         }
+        if self._item_inputs:
+            signatures["embed_items"] = tf.function(self._embed, autograph=False).get_concrete_function(
+                **self._item_inputs
+            )
         if self.texts is not None:
             signatures["search"] = tf.function(self._search, autograph=False).get_concrete_function(**with_text)
         return signatures
