@@ -15,9 +15,8 @@ _PROGRESS = logging.getLogger("tfrec.pipelines")
 def noise_in(path: str) -> Iterator[None]:
     """Send standard error, also of C++ code, and all logging into the file at `path` until the block ends.
 
-    Standard output is left alone.
+    Standard output is left alone. The folder must be there.
     """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     with open(path, "w", encoding="utf-8") as file, _standard_error_in(file.fileno()):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tfrec.config import Config, load_config
@@ -68,17 +70,14 @@ def run_pipeline(config_path: str, say: Callable[[str], None] = print) -> Pipeli
         raise ConfigError(
             f"data.output is {config.data.output}; a run on this machine needs a local folder for its metadata"
         )
-    # Imported with standard error redirected: importing TFX prints warnings.
-    log = os.path.join(config.data.output, "pipeline", "pipeline.log")
     from tfrec.pipelines.logs import noise_in, progress_to
 
+    folder = os.path.join(config.data.output, "pipeline")
+    log = os.path.join(folder, "pipeline.log")
     start = time.monotonic()
-    try:
-        with noise_in(log), progress_to(say):
-            say("starting TFX")
-            result = _run(config, log, say)
-    except OSError as error:
-        raise TfrecError(f"cannot write to {config.data.output}: {error.strerror or error}") from error
+    with _only_run_in(folder), noise_in(log), progress_to(say):
+        say("starting TFX")  # its import takes seconds, and prints warnings
+        result = _run(config, log, say)
     for anomaly in result.anomalies:
         say(f"unusual in the data: {anomaly}")
     for reason in result.reasons:
@@ -89,6 +88,28 @@ def run_pipeline(config_path: str, say: Callable[[str], None] = print) -> Pipeli
         + (f"pushed to {result.pushed}" if result.pushed else "nothing was pushed")
     )
     return result
+
+
+@contextlib.contextmanager
+def _only_run_in(folder: str) -> Iterator[None]:
+    """Make `folder` and keep other runs out of it until the block, or this process, ends.
+
+    Raises:
+        TfrecError: if it cannot be written, or another run is under way.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        file = open(os.path.join(folder, "lock"), "w")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise TfrecError(f"cannot write to {folder}: {error.strerror}; choose another data.output") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TfrecError(
+                f"another run of the pipeline is under way in {folder}; wait until it has ended"
+            ) from error
+        yield
 
 
 def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult:

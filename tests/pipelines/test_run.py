@@ -1,5 +1,6 @@
 """The whole pipeline on a little shop: what it makes, what it reuses, when it does not push, how it fails."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import yaml
 
 from tfrec.data.ingest import ingest
 from tfrec.data.vocabulary import FeatureSpace, fit_feature_space
-from tfrec.errors import ConfigError, DataError
+from tfrec.errors import ConfigError, DataError, TfrecError
 from tfrec.export.manifest import read_manifest
 from tfrec.pipelines.run import run_pipeline
 
@@ -175,9 +176,36 @@ def test_a_failure_is_the_component_s_sentence_and_the_log_has_the_traceback(sho
     assert capfd.readouterr().err == ""
 
 
-def test_a_missing_events_file_is_one_sentence(tmp_path, make_world):
+@pytest.fixture
+def little(tmp_path, make_world):
     world = make_world(tmp_path / "shop", {"category": "category"}, items=8, users=6, events=4)
-    (world.folder / "events.jsonl").unlink()
     (world.folder / "shop.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(world.document()))))
+    return world.folder
+
+
+def test_a_missing_events_file_is_one_sentence(little):
+    (little / "events.jsonl").unlink()
     with pytest.raises(DataError, match=r"events\.jsonl"):
-        run_pipeline(str(world.folder / "shop.yaml"), lambda line: None)
+        run_pipeline(str(little / "shop.yaml"), lambda line: None)
+
+
+def test_a_second_run_at_the_same_time_is_refused(little):
+    folder = little / "out" / "pipeline"
+    folder.mkdir(parents=True)
+    with open(folder / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(TfrecError, match="another run of the pipeline is under way"):
+            run_pipeline(str(little / "shop.yaml"), lambda line: None)
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(little):
+    (little / "out").write_text("a file where the folder should be")
+    with pytest.raises(TfrecError, match=r"cannot write to .*data\.output"):
+        run_pipeline(str(little / "shop.yaml"), lambda line: None)
+
+
+def test_a_remote_output_is_refused_with_the_reason(little):
+    path = little / "shop.yaml"
+    path.write_text(path.read_text().replace("output: out", "output: gs://bucket/out"))
+    with pytest.raises(ConfigError, match="needs a local folder"):
+        run_pipeline(str(path), lambda line: None)
