@@ -164,7 +164,7 @@ def make_item():
 
 @pytest.fixture(scope="session")
 def word_encoder(tmp_path_factory):
-    """Folder of an imported BERT of one layer whose vocabulary is the shop's; random, so it tells words apart only."""
+    """Folder of an imported BERT of one layer that knows the shop's words, those of one taste near to each other."""
     from safetensors.numpy import save_file
 
     from tfrec.encoders.bert import import_bert
@@ -177,6 +177,9 @@ def word_encoder(tmp_path_factory):
         f"embeddings.{name}.weight": random.normal(0, 0.05 if "word" not in name else 1, [rows, width])
         for name, rows in shapes.items()
     }
+    meanings = np.repeat(random.normal(0, 1, [len(TASTES), width]), 4, axis=0)
+    tensors["embeddings.word_embeddings.weight"] *= 0.1
+    tensors["embeddings.word_embeddings.weight"][5 : 5 + len(words)] += meanings
     layer = "encoder.layer.0"
     dense = [f"{layer}.attention.{part}" for part in ("self.query", "self.key", "self.value", "output.dense")]
     for name in [*dense, f"{layer}.intermediate.dense", f"{layer}.output.dense", "pooler.dense"]:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.data.tables import Catalogue
-from tfrec.errors import DataError
+from tfrec.errors import DataError, ServableError
 from tfrec.export.export import write_servable
 from tfrec.export.known_users import KnownUsers, known_user_arrays
 from tfrec.export.loaded import LoadedServable
@@ -98,7 +98,16 @@ def add_items(
 
 
 def item_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
-    """The raw inputs of an item that the model embeds."""
+    """The raw inputs of an item that the model embeds.
+
+    Raises:
+        ServableError: if the model knows items by their ids only.
+    """
+    if "embed_items" not in servable.signatures:
+        raise ServableError(
+            f"the model in {servable.directory} knows items by their ids only, so a new item cannot be embedded; "
+            "train it with item features"
+        )
     return servable.signatures["embed_items"].structured_input_signature[1]
 
 

@@ -26,7 +26,7 @@ def written_folder(destination: str) -> Iterator[str]:
     parent, name = os.path.split(destination.rstrip("/"))
     # TensorFlow Serving takes any folder with a numeric name for a version, so the temporary name must not be one.
     temporary = os.path.join(parent, f".writing-{name}-{uuid.uuid4().hex[:8]}")
-    with disk_guard(parent):
+    with disk_guard(parent or os.curdir):
         tf.io.gfile.makedirs(temporary)
         try:
             yield temporary

@@ -33,7 +33,7 @@ class KnownUsers(tf.Module):
         self.seen_splits = _constant(np.concatenate([[0], seen[0]]), "seen_splits", tf.int64)
         self.seen_items = _constant(seen[1], "seen_items", tf.int32)
         self.features = {
-            name: _constant(np.concatenate([np.zeros_like(codes[:1]), codes]), name, codes.dtype)
+            name: _constant(np.concatenate([np.zeros((1, *codes.shape[1:]), codes.dtype), codes]), name, codes.dtype)
             for name, codes in features.items()
         }
         self.rows_by_id = string_table(["", *ids], list(range(len(ids) + 1)), missing=0)

@@ -70,9 +70,10 @@ class ServingTowers(tf.Module):
                 "text": unit_length(tf.matmul(vectors, text_basis)),
             }
 
-        self.embed_items = tf.function(
-            embed_items, input_signature=[item_signature(schema, self.raw_items)], autograph=False
-        )
+        if schema.items.features:  # Of ids alone nothing can be embedded.
+            self.embed_items = tf.function(
+                embed_items, input_signature=[item_signature(schema, self.raw_items)], autograph=False
+            )
         self.encode_query = tf.function(
             encode_query,
             input_signature=[
