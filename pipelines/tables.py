@@ -47,7 +47,7 @@ def write_catalogue(ingested: IngestedCatalogue, config: Config, catalogue: str,
     write_catalogue_examples(_new_split(catalogue, ITEMS), config.schema, ingested.catalogue)
     ingested.quarantine.write(os.path.join(report, QUARANTINE_FILE))
     with fileio.open(os.path.join(report, _COUNTS), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(ingested.count)))
+        file.write(json.dumps(dataclasses.asdict(ingested.counted)))
 
 
 def read_catalogue(config: Config, catalogue: str, media: str) -> Catalogue:

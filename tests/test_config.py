@@ -85,7 +85,11 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("training.search_weight", -1, "training.search_weight is -1.0; it must be at least 0"),
         ("training.learning_rate", float("nan"), "training.learning_rate is nan; it must be greater than 0"),
         ("training.learning_rate", float("inf"), "training.learning_rate is inf; it must be a finite number"),
-        ("training", {"accumulate": 2, "strategy": "mirrored"}, "training.accumulate is 2, which needs training.strategy one"),
+        (
+            "training",
+            {"accumulate": 2, "strategy": "mirrored"},
+            "training.accumulate is 2, which needs training.strategy one",
+        ),
         ("training.warmup", 1.5, "training.warmup is 1.5; it must be at least 0 and less than 1"),
         ("training.mixed_precision", "bfloat16", "training.mixed_precision is 'bfloat16'; expected one of "),
         ("training.objective", "nxt", "training.objective is 'nxt'; expected one of masked, next, retrieval"),

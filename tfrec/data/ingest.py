@@ -32,7 +32,7 @@ class IngestedCatalogue(NamedTuple):
     """The catalogue and what was found on the way; all that the ingestion of events needs of it."""
 
     catalogue: Catalogue
-    count: FileCount
+    counted: FileCount
     quarantine: Quarantine
 
 
@@ -186,7 +186,7 @@ def _report(
     timed = bool(config.schema.events.time)
     parts = {name: _part(getattr(dataset, name)) for name in PARTS}
     return Report(
-        files={"items": ingested.count, **log.files},
+        files={"items": ingested.counted, **log.files},
         problems=problem_counts(ingested.quarantine),
         items=len(dataset.catalogue),
         users=len(dataset.users),

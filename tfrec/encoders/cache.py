@@ -21,7 +21,7 @@ _PREPARED_TOGETHER = 32
 def encode_column(
     encoder: Encoder,
     raw: Iterable[bytes | str],
-    keys: Sequence[str],
+    keys: Sequence[str] | np.ndarray,
     directory: str,
     progress: Progress | None = None,
     batch_size: int = 64,
@@ -100,7 +100,7 @@ def text_digests(texts: Iterable[str]) -> np.ndarray:
     return np.array(digests, dtype=object)
 
 
-def _key_array(keys: Sequence[str]) -> np.ndarray:
+def _key_array(keys: Sequence[str] | np.ndarray) -> np.ndarray:
     longest = max(map(len, keys), default=0)
     if longest > KEY.itemsize:
         raise DataError(f"a content digest has {longest} characters; at most {KEY.itemsize} are possible")

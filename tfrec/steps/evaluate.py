@@ -81,7 +81,11 @@ def evaluate_servable(
     """
     model = LoadedServable(servable)
     settings = config.evaluation
-    options = {"bootstrap": settings.bootstrap, "confidence": settings.confidence, "seed": config.split.seed}
+    options: dict[str, Any] = {
+        "bootstrap": settings.bootstrap,
+        "confidence": settings.confidence,
+        "seed": config.split.seed,
+    }
     warm = warm_task(dataset)
     queries = _queries(config, dataset, model, [dataset.train, dataset.validation])
     say(f"evaluating on {len(warm.users):,} users and {len(warm.candidates):,} known items")

@@ -54,9 +54,7 @@ class ItemTower(tf.keras.layers.Layer):
         self.fused = ((ATTRIBUTES,) if self.attributes else ()) + tuple(feature.name for feature in self.content)
         self.modalities = ((ID,) if settings.use_id else ()) + self.fused
         if not self.modalities:
-            raise ConfigError(
-                "items have no features and model.use_id is false; set it true or give features"
-            )
+            raise ConfigError("items have no features and model.use_id is false; set it true or give features")
         if self.attributes:
             self.attribute_embedding = AttributeEmbedding(self.attributes, sizes, dtype="float32", name=ATTRIBUTES)
         self.projections = {

@@ -173,12 +173,12 @@ def _phases(
 def training_fingerprint(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder]) -> str:
     """A hash of all that decides a trained model: settings, data, encoders and the code of this package."""
     digest = hashlib.sha256()
-    for part in (config.schema, config.model, config.training, config.serving.history, code_hash()):
-        digest.update(repr(part).encode())
-    for part in (dataset.train, dataset.validation):
-        for array in (part.user, part.item, part.time, part.weight):
+    for setting in (config.schema, config.model, config.training, config.serving.history, code_hash()):
+        digest.update(repr(setting).encode())
+    for events in (dataset.train, dataset.validation):
+        for array in (events.user, events.item, events.time, events.weight):
             digest.update(np.ascontiguousarray(array).tobytes())
-        for name, column in sorted(part.context.items()):
+        for name, column in sorted(events.context.items()):
             digest.update(f"{name} {list(column)}".encode())
     digest.update(np.ascontiguousarray(dataset.held_out).tobytes())
     digest.update("\n".join([*dataset.catalogue.ids, "", *dataset.users.ids]).encode())
