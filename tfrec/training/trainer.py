@@ -29,6 +29,7 @@ from tfrec.training.interactions import Interactions, interactions
 from tfrec.training.optimizer import build_optimizer
 from tfrec.training.rows import RowSampler
 from tfrec.training.strategy import build_strategy
+from tfrec.training.wandb_logger import WandbLogger
 
 VALIDATION_USERS = 5000
 # Above these many items a step looks at a sample of the catalogue: content that is encoded in the step costs more.
@@ -279,8 +280,5 @@ def _loggers(config: Config, directory: str) -> list[tf.keras.callbacks.Callback
         tf.keras.callbacks.TensorBoard(os.path.join(directory, "tensorboard"), write_graph=False, profile_batch=0)
     ]
     if config.training.log_wandb:
-        import wandb
-
-        wandb.init(project="tfrec", name=config.name, dir=directory)
-        loggers.append(wandb.keras.WandbMetricsLogger())
+        loggers.append(WandbLogger(config.name, directory))
     return loggers
