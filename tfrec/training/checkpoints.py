@@ -31,8 +31,8 @@ class Checkpoints:
         parts = (
             {"gradient_sums": model.gradient_sums, "batches_seen": model.batches_seen} if model.accumulate > 1 else {}
         )
-        # Two are kept: the one before goes only when `state.json` names its successor's successor, so that a kill or a
-        # full disk at any moment leaves a checkpoint that `state.json` names.
+        # Two are kept, so that the one `state.json` names is still there when a kill or a full disk comes between
+        # writing the next checkpoint and naming it.
         self._latest = tf.train.CheckpointManager(
             tf.train.Checkpoint(model=model, optimizer=model.optimizer, **parts), os.path.join(directory, "latest"), 2
         )
