@@ -24,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one sentence on standard error, with exit status 2."""
 
     def __init__(self, *arguments: Any, **settings: Any):
-        super().__init__(*arguments, allow_abbrev=False, **settings)
+        super().__init__(*arguments, **{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import tfrec
 from tfrec.cli import (
     add_items,
+    benchmark,
     data,
     doctor,
     evaluate,
@@ -39,6 +40,7 @@ COMMANDS = (
     data,
     train,
     evaluate,
+    benchmark,
     export,
     pipeline,
     serve,

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,16 @@ class Output:
             sys.stdout.flush()
         else:
             print(text, flush=True)
+
+    def tell(self, text: str) -> None:
+        """Print a line for people that may be long: continued below its own beginning."""
+        if self.machine:
+            return
+        margin = " " * (len(text) - len(text.lstrip()))
+        indent = margin + "    " if margin else ""
+        whole = {"break_on_hyphens": False, "break_long_words": False}  # paths stay whole, to be copied
+        for part in textwrap.wrap(text, self.console.width, subsequent_indent=indent, **whole) or [""]:
+            self.say(part)
 
     def show(self, table: Any) -> None:
         """Print a rich table or text for people."""

@@ -1,0 +1,170 @@
+"""`tfrec benchmark quality`: how good a configuration's recommendations are, over seeds, beside the baselines."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+from typing import Any
+
+from tfrec.cli.arguments import add_command, add_config, positive
+from tfrec.cli.output import Output
+from tfrec.config import Config, load_config, parse_config
+from tfrec.errors import ConfigError
+
+PARTS = ("test", "validation")
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands."""
+    summary = "measure the quality of a configuration over several seeds"
+    group = commands.add_parser("benchmark", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    kinds = group.add_subparsers(metavar="BENCHMARK", required=True, parser_class=type(group))
+    parser = add_command(
+        kinds,
+        "quality",
+        _run_quality,
+        "train and evaluate under named protocols, beside MostPop, item-kNN, EASE and ALS",
+        "tfrec benchmark quality -c tfrec.yaml --protocol per-user --part validation\n"
+        "tfrec benchmark quality -c tfrec.yaml --protocol recommenders-team --seeds 0,1,2 --out results/films",
+        "The protocols: recommenders-team, per-user, leave-last-out, global-time, held-out-items. Each replaces the\n"
+        "split of the configuration. Choose settings with --part validation, and look at the test part once.\n"
+        "Everything is trained afresh, for all epochs unless --stop-early is given.",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--protocol", default="recommenders-team", metavar="NAMES", help="one or several, separated by commas"
+    )
+    parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), metavar="N,N", help="(default: 0,1,2)")
+    parser.add_argument("--part", choices=PARTS, default="test", help="what is asked for (default: test)")
+    parser.add_argument("-k", type=positive, default=10, metavar="N", help="cut-off (default: 10)")
+    parser.add_argument(
+        "--stop-early", action="store_true", help="hold back a part of the training part and stop by it"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="another value for a setting, such as model.dropout=0.5; may be given several times",
+    )
+    parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
+
+
+def _run_quality(given: argparse.Namespace, output: Output) -> int:
+    config = with_settings(load_config(given.config), given.settings)
+    from tfrec.data.files import write_text
+    from tfrec.evaluation.protocols import protocol
+    from tfrec.evaluation.quality_page import Section, quality_markdown
+    from tfrec.steps.quality import environment, measure_quality
+
+    protocols = [protocol(name.strip()) for name in given.protocol.split(",") if name.strip()]
+    if not protocols:
+        raise ConfigError("--protocol names none; give one such as recommenders-team")
+    sections, results = [], []
+    for chosen in protocols:
+        output.say(f"{chosen.name}: {chosen.title}")
+        with output.progress() as progress:
+            quality = measure_quality(
+                config,
+                chosen,
+                given.seeds,
+                os.path.join(config.data.output, "benchmark"),
+                given.part,
+                given.k,
+                given.stop_early,
+                output.say,
+                progress,
+            )
+        remark = (
+            f"Training took {sum(quality.seconds) / len(quality.seconds):.0f} s a seed on the mean, for "
+            f"{' / '.join(map(str, quality.epochs))} epochs."
+        )
+        section = Section(chosen, quality.part, quality.k, quality.candidates, quality.comparison, (remark,))
+        sections.append(section)
+        output.show(_table(section))
+        output.say(remark)
+        results.append(
+            {
+                "protocol": chosen.name,
+                "measured": chosen.measured,
+                "part": quality.part,
+                "candidates": quality.candidates,
+                "seconds": quality.seconds,
+                "epochs": quality.epochs,
+                **dataclasses.asdict(quality.comparison),
+                "settings": quality.settings,
+            }
+        )
+    command = _command(given)
+    document = {"config": config.name, "command": command, "environment": environment(), "protocols": results}
+    if given.out:
+        write_text(f"{given.out}.json", json.dumps(document, indent=1) + "\n")
+        write_text(
+            f"{given.out}.md", quality_markdown(f"Quality: {config.name}", sections, command, document["environment"])
+        )
+        output.say(f"wrote {given.out}.json and {given.out}.md")
+    output.result(document)
+    return 0
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """An argument that holds different whole numbers separated by commas."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isascii() and part.isdigit() for part in parts) or len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(f"expected different whole numbers separated by commas, got {text!r}")
+    return tuple(map(int, parts))
+
+
+def with_settings(config: Config, settings: list[str]) -> Config:
+    """The configuration read again with other values; each setting is section.key=value, the value in YAML.
+
+    Raises:
+        ConfigError: if one is not of that form, unknown or of the wrong type.
+    """
+    if not settings:
+        return config
+    import yaml
+
+    with open(config.source, encoding="utf-8") as file:
+        document = yaml.safe_load(file)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        section, dot, key = name.partition(".")
+        if not (equals and dot and section and key):
+            raise ConfigError(f"--set {setting!r} is not of the form section.key=value, such as model.dropout=0.5")
+        try:
+            document[section] = {**(document.get(section) or {}), key: yaml.safe_load(value)}
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {setting!r}: the value is no valid YAML") from error
+    return parse_config(document, config.source)
+
+
+def _command(given: argparse.Namespace) -> str:
+    """What to type for the same result; paths are left to the reader."""
+    words = ["tfrec", "benchmark", "quality", "-c", os.path.basename(given.config), "--protocol", given.protocol]
+    words += ["--seeds", ",".join(map(str, given.seeds)), "--part", given.part, "-k", str(given.k)]
+    words += ["--stop-early"] if given.stop_early else []
+    for setting in given.settings:
+        words += ["--set", setting]
+    return shlex.join(words)
+
+
+def _table(section: Any) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from tfrec.evaluation.quality_page import quality_table
+
+    header, *rows = quality_table(section)
+    # Recommender, nDCG, recall, precision, MAP and the difference fit a terminal; the page has all columns.
+    shown = [0, 1, 2, 3, 4, len(header) - 2, len(header) - 1]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+    for column in shown:
+        table.add_column(header[column], justify="right" if column else "left")
+    for row in rows:
+        table.add_row(*(row[column] for column in shown))
+    return table
