@@ -49,8 +49,11 @@ class Output:
             return
         margin = " " * (len(text) - len(text.lstrip()))
         indent = margin + "    " if margin else ""
-        whole = {"break_on_hyphens": False, "break_long_words": False}  # paths stay whole, to be copied
-        for part in textwrap.wrap(text, self.console.width, subsequent_indent=indent, **whole) or [""]:
+        # Long words stay whole: they are paths, to be copied.
+        wrapper = textwrap.TextWrapper(
+            self.console.width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+        )
+        for part in wrapper.wrap(text) or [""]:
             self.say(part)
 
     def show(self, table: Any) -> None:
