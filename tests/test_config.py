@@ -80,7 +80,7 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("training.checkpoint_every", 0, "training.checkpoint_every is 0; it must be greater than 0"),
         ("training.candidates", -1, "training.candidates is -1; it must be at least 0"),
         ("training.encoder_epochs", -1, "training.encoder_epochs is -1; it must be at least 0"),
-        ("training.patience", -2, "training.patience is -2; it must be greater than 0"),
+        ("training.patience", -2, "training.patience is -2; it must be at least 0"),
         ("training.weight_decay", -0.1, "training.weight_decay is -0.1; it must be at least 0"),
         ("training.search_weight", -1, "training.search_weight is -1.0; it must be at least 0"),
         ("training.learning_rate", float("nan"), "training.learning_rate is nan; it must be greater than 0"),

@@ -86,7 +86,8 @@ class Training:
         batch_size: rows per step; `targets`: most targets per row (1 for `retrieval`).
         candidates: items in the softmax of one step, 0 for the whole catalogue where it is small enough.
         logq: correct the softmax for how often an item is sampled.
-        epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping.
+        epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping; patience 0
+            trains all epochs and keeps the last, for settings that were chosen before.
         encoder_epochs: epochs in which encoders are trained too; after them they are kept as they are and their vectors
             are computed once, which makes the remaining epochs cheap. 0 trains them in all epochs.
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).

@@ -22,7 +22,6 @@ _POSITIVE = [
     "training.batch_size",
     "training.targets",
     "training.epochs",
-    "training.patience",
     "training.learning_rate",
     "training.accumulate",
     "training.checkpoint_every",
@@ -34,6 +33,7 @@ _POSITIVE = [
 _NOT_NEGATIVE = [
     "training.candidates",
     "training.encoder_epochs",
+    "training.patience",
     "training.weight_decay",
     "training.search_weight",
     "evaluation.bootstrap",

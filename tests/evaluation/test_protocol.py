@@ -98,7 +98,7 @@ def test_names_must_tell_recommenders_apart(taste_dataset):
 
 
 def test_an_unknown_baseline_is_refused(taste_dataset):
-    with pytest.raises(DataError, match="no baseline is called 'SVD'; there are MostPop, ItemKNN, EASE, Random"):
+    with pytest.raises(DataError, match="no baseline is called 'SVD'; there are MostPop, ItemKNN, EASE, ALS, Random"):
         fitted_baselines(warm_task(taste_dataset), ["SVD"])
 
 

@@ -85,6 +85,17 @@ def test_the_weights_of_the_best_epoch_are_kept_not_the_last(train_plain, plain_
     assert validation.metrics()["ndcg@10"] == pytest.approx(best, abs=1e-4)
 
 
+def test_patience_0_trains_all_epochs_and_keeps_the_last(train_plain, plain_dataset):
+    trained = train_plain(epochs=8, patience=0, learning_rate=0.2)
+    from tfrec.training.trainer import _validation
+
+    config, space = trained.config, trained.blueprint.feature_space
+    embedder = Embedder(trained.model, config.serving.history)
+    (validation,) = _validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
+    assert len(trained.history) == 8
+    assert validation.metrics()["ndcg@10"] == pytest.approx(trained.history[-1]["ndcg@10"], abs=1e-4)
+
+
 def test_tensorboard_finds_the_curves(train_plain, tmp_path):
     train_plain(epochs=2)
     (file,) = glob.glob(str(tmp_path / "run/tensorboard/train/events.*"))

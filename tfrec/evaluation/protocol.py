@@ -77,7 +77,7 @@ def evaluate(
 
 
 def fitted_baselines(
-    task: Task, names: Sequence[str] = ("MostPop", "ItemKNN", "EASE", "Random")
+    task: Task, names: Sequence[str] = ("MostPop", "ItemKNN", "EASE", "ALS", "Random")
 ) -> list[BaselineRecommender]:
     """Fit the named baselines to the task's training events, but for those that do not suit the task.
 

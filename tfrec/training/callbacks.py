@@ -68,7 +68,8 @@ class Keeper(tf.keras.callbacks.Callback):
     Args:
         checkpoints: where the state goes.
         epochs: how many epochs there are at most.
-        patience: epochs without a better metric before training stops, from epoch `patient_from` on.
+        patience: epochs without a better metric before training stops, from epoch `patient_from` on; 0 goes on to the
+            end, and the last epoch counts as the best.
         every: epochs between checkpoints; a new best is always saved.
         state: what `Checkpoints.resume` gave, or None at a new start.
         say: called with one line per epoch.
@@ -106,9 +107,9 @@ class Keeper(tf.keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}})
         # Without validation events the lowest loss is the best there is to go by.
         value = logs.get(MONITORED, -logs["loss"])
-        better = value > self.best
+        better = not self.patience or value > self.best
         self.best, self.waited = (float(value), 0) if better else (self.best, self.waited + 1)
-        lost = self.waited >= self.patience and epoch >= self.patient_from
+        lost = bool(self.patience) and self.waited >= self.patience and epoch >= self.patient_from
         self.finished = lost or epoch + 1 == self.epochs
         if better or self.finished or (epoch + 1) % self.every == 0:
             self.checkpoints.save(

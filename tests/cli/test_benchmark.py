@@ -1,0 +1,78 @@
+import argparse
+import json
+
+import pytest
+import yaml
+
+from tfrec.cli.benchmark import seeds, with_settings
+from tfrec.config import load_config
+from tfrec.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def shop_file(make_world, tmp_path_factory):
+    """The configuration of a shop with attributes only, so that training takes a second."""
+    features = {"category": "category", "tags": {"modality": "categories"}, "price": "number"}
+    world = make_world(tmp_path_factory.mktemp("shop"), features, items=40, users=60, events=10)
+    path = world.folder / "shop.yaml"
+    path.write_text(yaml.safe_dump(world.document(training={"epochs": 2})))
+    return path
+
+
+def test_the_model_stands_beside_all_baselines_with_spread_and_significance(tfrec, shop_file, tmp_path):
+    out = tmp_path / "results" / "shop"
+    command = ["benchmark", "quality", "-c", shop_file, "--protocol", "per-user, held-out-items", "--seeds", "0,1"]
+    done = tfrec(*command, "-k", 5, "--set", "model.dropout=0.2", "--out", out)
+    assert done.status == 0, done.err
+    written = json.loads(out.with_suffix(".json").read_text())
+    warm, cold = written["protocols"]
+    assert list(warm["metrics"]) == ["tfrec", "MostPop", "ItemKNN", "EASE", "ALS"]
+    assert list(cold["metrics"]) == ["tfrec", "Random", "ContentKNN", "ContentRidge"]
+    assert warm["settings"]["model"]["dropout"] == 0.2
+    for result in (warm, cold):
+        assert result["seeds"] == [0, 1] and len(result["seconds"]) == 2 and result["epochs"] == [2, 2]
+        for spreads in result["metrics"].values():
+            assert 0 <= spreads["ndcg@5"]["mean"] <= 1 and len(spreads["ndcg@5"]["values"]) == 2
+        for contrasts in result["contrasts"].values():
+            assert 0 <= contrasts["ndcg@5"]["p_value"] <= 1
+    page = out.with_suffix(".md").read_text()
+    assert "## per-user" in page and "## held-out-items" in page
+    assert "tfrec benchmark quality -c shop.yaml --protocol 'per-user, held-out-items' --seeds 0,1" in page
+    assert "EASE" in done.out and "ContentRidge" in done.out
+    assert set(written["environment"]) == {"cores", "architecture", "python", "packages"}
+
+
+def test_settings_are_chosen_on_a_validation_part(tfrec, shop_file):
+    command = ["benchmark", "quality", "-c", shop_file, "--protocol", "recommenders-team", "--seeds", 0]
+    result = tfrec(*command, "--part", "validation", "--stop-early", "--json").json["protocols"][0]
+    assert result["part"] == "validation"
+    assert result["settings"]["split"]["validation"] == 0.1875
+    assert result["metrics"]["tfrec"]["ndcg@10"]["deviation"] is None
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--protocol", "mine"], "there is no protocol 'mine'; there are recommenders-team"),
+        (["--protocol", ","], "--protocol names none"),
+        (["--seeds", "1,1"], "expected different whole numbers separated by commas, got '1,1'"),
+        (["--set", "dropout=1"], "--set 'dropout=1' is not of the form section.key=value"),
+        (["--set", "model.dropot=1"], "dropot"),
+        (["--set", "model.dropout=[1"], "the value is no valid YAML"),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_one_sentence(tfrec, shop_file, one_sentence, arguments, said):
+    assert said in one_sentence(tfrec("benchmark", "quality", "-c", shop_file, *arguments))
+
+
+def test_settings_given_on_the_command_line_win(shop_file):
+    config = with_settings(load_config(str(shop_file)), ["model.query_hidden=[4, 5]", "serving.history=9"])
+    assert config.model.query_hidden == (4, 5) and config.serving.history == 9
+    with pytest.raises(ConfigError, match=r"section\.key=value"):
+        with_settings(config, ["model.=3"])
+
+
+def test_seeds_are_read_from_a_list():
+    assert seeds("0, 2,1") == (0, 2, 1)
+    with pytest.raises(argparse.ArgumentTypeError):
+        seeds("")

@@ -1,0 +1,84 @@
+"""A quality benchmark as JSON and as a page of Markdown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tfrec.evaluation.protocols import Protocol
+from tfrec.evaluation.seeds import Comparison, Spread
+from tfrec.evaluation.wording import label, number, p_value
+
+SHOWN = ("ndcg", "recall", "precision", "map", "hit_rate", "coverage")
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One protocol on the page: what was compared, and remarks such as how long training took."""
+
+    protocol: Protocol
+    part: str
+    k: int
+    candidates: int
+    comparison: Comparison
+    remarks: tuple[str, ...]
+
+
+def quality_table(section: Section) -> list[list[str]]:
+    """Header and rows: a recommender each, the model first, then how far the model is ahead in nDCG."""
+    comparison, k = section.comparison, section.k
+    metrics = [f"{name}@{k}" for name in SHOWN]
+    first = metrics[0]
+    rows = [["", *(label(metric) for metric in metrics), f"ahead in {label(first)}", "p"]]
+    for name, spreads in comparison.metrics.items():
+        cells = [spread_text(metric, spreads[metric], metric == first) for metric in metrics]
+        if name in comparison.contrasts:
+            contrast = comparison.contrasts[name][first]
+            ahead = "–" if contrast.difference is None else f"{contrast.difference:+.4f}"
+            seeds = f"{contrast.seeds_ahead}/{len(comparison.seeds)} seeds"
+            cells += [f"{ahead} ({seeds})", p_value(contrast.p_value)]
+        else:
+            cells += ["", ""]
+        rows.append([name, *cells])
+    return rows
+
+
+def spread_text(metric: str, spread: Spread, with_deviation: bool) -> str:
+    """A mean over seeds, with its standard deviation."""
+    text = number(metric, spread.mean)
+    if with_deviation and spread.deviation is not None:
+        text += f" ± {spread.deviation:.4f}"
+    return text
+
+
+def quality_markdown(title: str, sections: list[Section], command: str, environment: Mapping[str, Any]) -> str:
+    """The page: a table per protocol, how it was measured, the command, the machine and versions."""
+    lines = [f"# {title}", "", "```", command, "```", ""]
+    for section in sections:
+        comparison = section.comparison
+        seeds = ", ".join(map(str, comparison.seeds))
+        lines += [f"## {section.protocol.name}: {section.protocol.title}", ""]
+        if section.part == "validation":
+            lines += ["Measured on a validation part cut from the training part by the same rule; to choose by.", ""]
+        header, *rows = quality_table(section)
+        lines += [_row(header), _row(["---"] + ["---:"] * (len(header) - 1)), *map(_row, rows), ""]
+        lines += [
+            f"{comparison.users:,.0f} users, {section.candidates:,} candidates, seeds {seeds}; ± is the standard "
+            "deviation between seeds; p of a t-test paired by user, each user with the mean over seeds. "
+            f"{section.protocol.measured}",
+            "",
+            *section.remarks,
+            "",
+        ]
+    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    lines += [
+        "## Machine and versions",
+        "",
+        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
