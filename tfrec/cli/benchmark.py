@@ -100,12 +100,11 @@ def _run_quality(given: argparse.Namespace, output: Output) -> int:
             }
         )
     command = _command(given)
-    document = {"config": config.name, "command": command, "environment": environment(), "protocols": results}
+    machine = environment()
+    document = {"config": config.name, "command": command, "environment": machine, "protocols": results}
     if given.out:
         write_text(f"{given.out}.json", json.dumps(document, indent=1) + "\n")
-        write_text(
-            f"{given.out}.md", quality_markdown(f"Quality: {config.name}", sections, command, document["environment"])
-        )
+        write_text(f"{given.out}.md", quality_markdown(f"Quality: {config.name}", sections, command, machine))
         output.say(f"wrote {given.out}.json and {given.out}.md")
     output.result(document)
     return 0

@@ -87,6 +87,7 @@ def measure_quality(
         dataset = protocol.dataset(divided, seed, part, stop_early)
         task = protocol.task(dataset, part, stop_early)
         k, candidates = min(k, len(task.candidates)), len(task.candidates)
+        say(f"seed {seed}")
         with tempfile.TemporaryDirectory() as state:
             started = time.perf_counter()
             trained = train(
@@ -94,7 +95,7 @@ def measure_quality(
                 dataset,
                 state,
                 cache=os.path.join(directory, "cache"),
-                say=lambda line, seed=seed: say(f"  seed {seed}  {line}"),
+                say=lambda line: say(f"  {line}"),
                 progress=progress,
             )
             seconds.append(time.perf_counter() - started)
