@@ -56,7 +56,7 @@ model:
 
 training:
   epochs: 40
-  encoder_epochs: 5           # the CNNs learn in the first epochs; then their vectors are computed once
+  encoder_epochs: 12          # the CNNs learn in the first epochs; then their vectors are computed once
   patience: 10
 
 serving:                      # fixed shapes of the exported signatures
