@@ -1,0 +1,37 @@
+"""A text encoder that is trained with the towers is exported with the weights it ended with."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.conftest import FEATURES, write_world
+from tfrec.export.export import export_servable
+from tfrec.export.loaded import LoadedServable
+from tfrec.model.embedding import Embedder
+from tfrec.training.trainer import train
+
+
+@pytest.mark.parametrize("part, encoder_epochs", [(1, 0), ("all", 1)])
+def test_a_trained_text_encoder_is_exported_as_it_ended(tmp_path, word_encoder, part, encoder_epochs):
+    features = {"text": json.loads(json.dumps(FEATURES["text"]))}
+    features["text"]["encoder"] = {"path": word_encoder, "pooling": "mean", "max_length": 16, "train": part}
+    world = write_world(tmp_path / "shop", features)
+    config = world.config(
+        training={"epochs": 2, "encoder_epochs": encoder_epochs}, model={"use_id": False, "use_context": False}
+    )
+    dataset = world.dataset(config)
+    before = tf.saved_model.load(word_encoder + "/encoder")
+    trained = train(config, dataset, str(tmp_path / "state"), say=lambda line: None)
+    now = {variable.name: variable.numpy() for variable in trained.encoders["text"].weights}
+    then = {variable.name: variable.numpy() for variable in before.variables}
+    changed = [name for name in then if not np.allclose(now[name], then[name], atol=1e-6)]
+    assert changed and (part == "all" or all("layer_0" in name for name in changed))
+
+    vectors = Embedder(trained.model, config.serving.history).items(trained.inputs)
+    servable = LoadedServable(export_servable(trained, dataset, str(tmp_path / "model"), say=lambda line: None))
+    np.testing.assert_allclose(servable.vectors, vectors, atol=1e-5)
+    texts = dataset.catalogue.columns["text"]
+    embedded = servable.signatures["embed_items"](text=tf.constant(list(texts)))["embedding"].numpy()
+    np.testing.assert_allclose(embedded, vectors, atol=1e-4)
