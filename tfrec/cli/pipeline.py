@@ -8,6 +8,7 @@ import importlib.util
 from typing import Any
 
 from tfrec.cli.arguments import add_command, add_config
+from tfrec.cli.evaluation_tables import show_evaluation
 from tfrec.cli.output import Output
 from tfrec.errors import ConfigError
 
@@ -44,6 +45,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     from tfrec.pipelines.run import run_pipeline
 
     result = run_pipeline(given.config, output.say)
+    show_evaluation(result.evaluation, output)
     output.say(f"report: {result.evaluation}/report.html")
     output.say(f"quarantined rows: {result.quarantine}")
     output.say(f"log: {result.log}")

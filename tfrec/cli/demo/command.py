@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfrec.cli.arguments import add_command, positive
+from tfrec.cli.evaluation_tables import show_evaluation
 from tfrec.cli.output import Output
 
 NOT_BLESSED = 1
@@ -72,7 +73,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             told = story.tell(_chapter)
 
     _chapter(output, "How good it is", "on what the listeners did next, beside the baselines")
-    _show_evaluation(result.evaluation, output)
+    show_evaluation(result.evaluation, output)
     _chapter(output, "Where everything is")
     _show_places(path, result, log, config.push_directory, story.listeners, output)
     output.say(f"\nThe demo took {time.monotonic() - started:.0f} s. The server has been stopped.")
@@ -102,20 +103,6 @@ def _say_report(path: str, output: Output) -> None:
         report = Report.from_json(json.load(file))
     for sentence in report.sentences():
         output.tell(f"  {sentence}")
-
-
-def _show_evaluation(folder: str, output: Output) -> None:
-    import json
-
-    from tfrec.evaluation.console import console_table
-    from tfrec.evaluation.result import Evaluation
-
-    with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
-        report = json.load(file)
-    for part in ("warm", "cold"):
-        if report[part]:
-            evaluation = Evaluation.from_json(report[part])
-            output.show(console_table(evaluation, k=min(10, max(evaluation.ks))))
 
 
 def _show_places(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds for the server to take the version over
 REMEMBERED = 12  # words
+
+
 @dataclasses.dataclass(frozen=True)
 class Newcomers:
     """The new tales.

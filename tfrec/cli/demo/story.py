@@ -77,9 +77,7 @@ class Story:
         recent = self.histories[user][-RECENT:][::-1]
         self.output.show(f"[bold]{user}[/bold] likes {self.tastes.in_words(user)}.\n")
         self._show("heard lately", [Row("", item, self.titles[item], self.tastes.liked(user, item)) for item in recent])
-        rows = [
-            Row(str(item.rank), item.item_id, item.title, self.tastes.liked(user, item.item_id)) for item in answer
-        ]
+        rows = [Row(str(item.rank), item.item_id, item.title, self.tastes.liked(user, item.item_id)) for item in answer]
         self._show(f"recommended to {user}", rows)
         matches, chance = self.tastes.matches(user, answer.item_ids), self.tastes.matches_at_random(user)
         showing = self.tastes.showing(user, answer.item_ids)
@@ -114,21 +112,19 @@ class Story:
     def _newcomers(self) -> dict[str, Any]:
         path = os.path.join(self.folder, "new_items", "new_items.csv")
         with self.output.progress() as progress:
-            new = add_newcomers(
-                self.servable, path, self.config.push_directory, self.directory, self.client, progress
-            )
+            new = add_newcomers(self.servable, path, self.config.push_directory, self.directory, self.client, progress)
         ids = list(new.catalogue.ids)
         self.output.tell(
             f"{len(ids)} new tales were embedded from their content and written as version {new.version} in "
-            f"{new.written_in:.1f} s. The server took it over {new.swapped_in:.1f} s later; all {new.answered} requests "
-            "sent meanwhile were answered."
+            f"{new.written_in:.1f} s. The server took it over {new.swapped_in:.1f} s later; all {new.answered} "
+            "requests sent meanwhile were answered."
         )
         users = [user for user in self.histories if user in self.tastes.likes]
         reached = recommended_to(self.client, users, ids, RECOMMENDED)
         filled, places = sum(map(len, reached.values())), RECOMMENDED * len(users)
         self.output.tell(
-            f"They are {len(ids) / (len(ids) + len(self.servable.ids)):.1%} of the catalogue now, and fill {filled:,} of the "
-            f"{places:,} places ({filled / places:.1%}) in the first {RECOMMENDED} recommendations "
+            f"They are {len(ids) / (len(ids) + len(self.servable.ids)):.1%} of the catalogue now, and fill {filled:,} "
+            f"of the {places:,} places ({filled / places:.1%}) in the first {RECOMMENDED} recommendations "
             f"of all {len(users):,} listeners."
         )
         self.output.say("")

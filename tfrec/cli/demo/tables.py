@@ -30,7 +30,9 @@ def tales(heading: str, rows: Sequence[Row], tastes: Tastes, width: int) -> Padd
     """A table of tales that fits `width` columns; marked traits carry a star and colour, long titles are cut."""
     traits = [[_traits(row, names, tastes) for names in (TOLD, SEEN, HEARD)] for row in rows]
     lead = max(len(row.lead) for row in rows)
-    taken = sum(max(len(cells[column]) for cells in traits) + GAP + 1 for column in range(3)) + (lead + GAP + 1 if lead else 0)
+    taken = sum(max(len(cells[column]) for cells in traits) + GAP + 1 for column in range(3)) + (
+        lead + GAP + 1 if lead else 0
+    )
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
     if lead:
         table.add_column("", justify="right", no_wrap=True)
