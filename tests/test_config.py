@@ -85,6 +85,8 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("training.search_weight", -1, "training.search_weight is -1.0; it must be at least 0"),
         ("training.learning_rate", float("nan"), "training.learning_rate is nan; it must be greater than 0"),
         ("training.learning_rate", float("inf"), "training.learning_rate is inf; it must be a finite number"),
+        ("model.history", "both", "model.history is 'both'; expected one of shared, own"),
+        ("model.members", 3, "model.members is 3, which needs model.history own"),
         (
             "training",
             {"accumulate": 2, "strategy": "mirrored"},

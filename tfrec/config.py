@@ -59,6 +59,9 @@ class Model:
         dropout: dropout in the towers; `history_dropout`: chance that a history item is hidden in training.
         temperature: divides the cosine before the softmax.
         use_user_features, use_context, use_search: parts of the query tower to build.
+        history: `shared` reads a history by the embeddings that items are found by; `own` gives items a second vector
+            to be read by, and a weight of their own beside the one they are found by, see `tfrec.towers.sides`.
+        members: with `own`, how many models of this width are trained side by side, which make one dot product.
     """
 
     dimension: int = 64
@@ -74,6 +77,8 @@ class Model:
     use_user_features: bool = True
     use_context: bool = True
     use_search: bool = True
+    history: str = "shared"
+    members: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from tfrec.errors import ConfigError
 CHOICES = {
     "split.by": ("time", "last-out", "random", "within-user", "within-item"),
     "model.fusion": ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
+    "model.history": ("shared", "own"),
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
@@ -18,6 +19,7 @@ CHOICES = {
 }
 _POSITIVE = [
     "model.dimension",
+    "model.members",
     "model.temperature",
     "training.batch_size",
     "training.targets",
@@ -88,6 +90,10 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
         raise ConfigError(
             f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "
             "set it to 1 and let each device take more rows with training.batch_size"
+        )
+    if of("model.members") > 1 and of("model.history") != "own":
+        raise ConfigError(
+            f"{source}: model.members is {of('model.members')}, which needs model.history own; set that or 1 member"
         )
     _check_widths("model.item_hidden", of("model.item_hidden"), source)
     _check_widths("model.query_hidden", of("model.query_hidden"), source)

@@ -180,3 +180,28 @@ def test_rows_that_only_fill_up_a_batch_change_no_loss(parts):
             name: np.concatenate([codes, np.zeros_like(codes[:5])]) for name, codes in batch["features"].items()
         }
         np.testing.assert_allclose(model.compute_loss(constant(filled)), model.compute_loss(constant(batch)), rtol=1e-5)
+
+
+def test_members_are_trained_each_on_its_own_and_search_goes_to_all(parts):
+    model, batches = parts(model={"history": "own", "members": 3})
+    batch = constant(next(batches.epoch(2, 0)))
+    before = float(model.compute_loss(batch))
+    ids = model.item_tower.id_embedding.embeddings
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(batch)
+    gradient = tf.reshape(tf.convert_to_tensor(tape.gradient(loss, ids)), [ids.shape[0], 3, -1])
+    assert np.all(np.abs(gradient).max(axis=(0, 2)) > 0)
+    for _ in range(20):
+        model.train_step(batch)
+    assert float(model.compute_loss(batch)) < before
+
+
+def test_one_member_more_leaves_what_the_others_are_taught(parts):
+    """The loss of members with the same weights is that of one."""
+    losses = []
+    for members in (1, 2):
+        model, batches = parts(model={"history": "own", "members": members, "query_hidden": [], "use_search": False})
+        for variable in model.trainable_variables:
+            variable.assign(tf.zeros_like(variable) if "correction" in variable.name else tf.ones_like(variable) * 0.1)
+        losses.append(float(model.compute_loss(constant(next(batches.epoch(0, 0))))))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

@@ -15,6 +15,7 @@ from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
 from tfrec.schema import Schema
 from tfrec.towers.item_tower import ItemTower, is_encoded
 from tfrec.towers.query_tower import QueryTower, TextQuery
+from tfrec.towers.sides import member_products
 
 
 class TwoTower(tfrs.Model):
@@ -71,23 +72,44 @@ class TwoTower(tfrs.Model):
         """The mean loss over the rows of a batch, a float32 scalar."""
         embeddings = self.encode_items(inputs["items"], training=training)
         history = inputs["history"]
-        mask = tf.cast(history >= 0, tf.float32)
-        touched = tf.gather(embeddings, tf.maximum(history, 0))
-        queries = self.query_tower(touched, mask, inputs["features"], training=training)
+        queries = self._queries(embeddings, history, inputs["features"], training)
         if self.objective == "retrieval":
             loss = self._in_batch_loss(queries, embeddings, inputs)
         else:
             logits = self._logits(queries, embeddings, inputs)
             excluded = marked(history, logits.shape[1])
-            total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
+            total, rows = multi_target_softmax(
+                logits, *(self._for_members(array) for array in (inputs["targets"], inputs["target_weights"], excluded))
+            )
             loss = total / tf.maximum(rows, 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
         return loss
 
+    def _queries(
+        self, embeddings: tf.Tensor, history: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool
+    ) -> tf.Tensor:
+        if self.settings.history == "own":
+            # Several times as wide, too much to gather for every item of every history; the product is the same.
+            touched = tf.cast(marked(history, embeddings.shape[0]), tf.float32)
+            count = tf.reduce_sum(touched, axis=1, keepdims=True)
+            mean = tf.matmul(touched, embeddings) / tf.maximum(count, 1)
+            return self.query_tower(mean[:, tf.newaxis], count, features, training=training)
+        mask = tf.cast(history >= 0, tf.float32)
+        touched = tf.gather(embeddings, tf.maximum(history, 0))
+        return self.query_tower(touched, mask, features, training=training)
+
     def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
-        logits = tf.matmul(queries, embeddings, transpose_b=True) / self.settings.temperature
+        if self.settings.members == 1:
+            logits = tf.matmul(queries, embeddings, transpose_b=True)
+        else:
+            logits = member_products(queries, embeddings, self.settings.members)
+        logits /= self.settings.temperature
         return corrected_logits(logits, inputs["sampling_probability"]) if self.use_logq else logits
+
+    def _for_members(self, rows: tf.Tensor) -> tf.Tensor:
+        """What belongs to the rows of a batch once for every member, as the rows of `_logits`."""
+        return tf.tile(rows, [self.settings.members] + [1] * (rows.shape.rank - 1))
 
     def _in_batch_loss(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
         targets = tf.maximum(inputs["targets"][:, 0], 0)
@@ -110,8 +132,9 @@ class TwoTower(tfrs.Model):
         """Each searched item must be found by a text of its own among the items of the batch."""
         queries = self.encode_text_query(inputs["search_text"], training=training)
         logits = self._logits(queries, embeddings, inputs)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(inputs["search_items"], 0), logits)
-        weights = tf.cast(inputs["search_items"] >= 0, tf.float32)
+        items = self._for_members(inputs["search_items"])
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(items, 0), logits)
+        weights = tf.cast(items >= 0, tf.float32)
         return tf.reduce_sum(weights * losses) / tf.maximum(tf.reduce_sum(weights), 1.0)
 
     @tf.autograph.experimental.do_not_convert  # Converting the source of every Keras layer takes most of tracing.

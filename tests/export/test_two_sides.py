@@ -1,0 +1,82 @@
+"""A model whose items are found by one vector and read by another, with members: trained, exported and asked."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrec.evaluation.metrics import ranking_metrics
+from tfrec.evaluation.tasks import warm_task
+from tfrec.evaluation.topk import top_k
+from tfrec.export.add_items import embed_catalogue
+from tfrec.export.export import export_servable
+from tfrec.export.loaded import LoadedServable
+from tfrec.model.embedding import Embedder
+from tfrec.steps.quality import model_recommender
+from tfrec.training.trainer import train
+
+MODEL = {"history": "own", "members": 2, "dimension": 8, "use_user_features": False, "use_context": False}
+
+
+@pytest.fixture(scope="module")
+def trained_own(plain_world, plain_dataset, tmp_path_factory):
+    config = plain_world.config(model=MODEL, training={"epochs": 12, "learning_rate": 0.02})
+    return train(config, plain_dataset, str(tmp_path_factory.mktemp("own")), say=lambda line: None)
+
+
+@pytest.fixture(scope="module")
+def loaded_own(trained_own, plain_dataset, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("servables") / "1")
+    return LoadedServable(export_servable(trained_own, plain_dataset, folder, say=lambda line: None))
+
+
+def test_the_model_learns_what_users_like(trained_own, plain_dataset):
+    task = warm_task(plain_dataset)
+    found = model_recommender(trained_own, plain_dataset, task).recommend(
+        task.users, 10, exclude=task.exclude, candidates=task.candidates
+    )
+    counts = np.bincount(plain_dataset.train.item, minlength=len(plain_dataset.catalogue)).astype(np.float32)
+    ones = np.ones([len(task.users), 1], np.float32)
+    popular = top_k(ones, counts[:, np.newaxis], 10, exclude=task.exclude, candidates=task.candidates).positions
+    ours, theirs = (ranking_metrics(positions, task.truth, [10])["ndcg@10"] for positions in (found, popular))
+    assert ours > 1.2 * theirs
+
+
+def test_the_servable_asks_and_finds_as_the_trained_model_does(trained_own, loaded_own, plain_dataset):
+    rows = np.arange(len(plain_dataset.users))
+    history = trained_own.interactions.latest(rows, trained_own.config.serving.history)
+    embedder = Embedder(trained_own.model, trained_own.config.serving.history)
+    table = embedder.items(trained_own.inputs)
+    assert table.shape[1] == 2 * (2 * 8 + 1)
+    np.testing.assert_allclose(loaded_own.vectors, table, atol=1e-4)
+    inside = embedder.queries(table, history, {})
+    np.testing.assert_allclose(loaded_own.queries(history, plain_dataset.users, rows), inside, atol=1e-4)
+
+
+def test_a_new_item_is_embedded_from_its_attributes(loaded_own, plain_dataset):
+    held_out = plain_dataset.held_out
+    chosen = plain_dataset.catalogue
+    columns = {name: column[held_out] for name, column in chosen.columns.items()}
+    new = type(chosen)(chosen.ids[held_out], chosen.titles[held_out], columns)
+    embedded = embed_catalogue(loaded_own, new)["embedding"]
+    np.testing.assert_allclose(embedded, loaded_own.vectors[held_out], atol=1e-4)
+
+
+def test_the_training_step_compiles_under_xla(plain_world, plain_dataset, tmp_path):
+    config = plain_world.config(model=MODEL, training={"epochs": 1, "jit": True})
+    trained = train(config, plain_dataset, str(tmp_path), say=lambda line: None)
+    assert np.isfinite(trained.history[0]["loss"])
+    assert trained.model.item_tower.id_embedding.embeddings.shape[1] == trained.model.item_tower.width
+
+
+def test_single_events_with_negatives_from_the_batch_train_it_too(plain_world, plain_dataset, tmp_path):
+    config = plain_world.config(model=MODEL, training={"epochs": 3, "objective": "retrieval"})
+    trained = train(config, plain_dataset, str(tmp_path), say=lambda line: None)
+    assert trained.history[-1]["loss"] < trained.history[0]["loss"]
+
+
+def test_gathering_histories_and_multiplying_give_the_same_queries(trained_own):
+    model = trained_own.model
+    table = tf.constant(Embedder(model, 8).items(trained_own.inputs))
+    history = tf.constant([[3, 1, -1, 7], [-1, -1, -1, -1]])
+    gathered = model.query_tower(tf.gather(table, tf.maximum(history, 0)), tf.cast(history >= 0, tf.float32), {})
+    np.testing.assert_allclose(model._queries(table, history, {}, False), gathered, atol=1e-5)
