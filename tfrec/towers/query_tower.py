@@ -80,7 +80,9 @@ class QueryTower(tf.keras.layers.Layer):
         if self.two_sides:
             mean = read_side(mean, self.settings.members)
         pooled = tf.where(count > 0, mean, tf.cast(self.empty, tf.float32)[tf.newaxis])
-        parts = [unit_length(pooled), tf.math.log1p(count) / 5.0]
+        parts = [tf.math.log1p(count) / 5.0]
+        if not self.two_sides:  # There a history has its own table; a second way for it would tie members together.
+            parts.insert(0, unit_length(pooled))
         if self.attributes is not None:
             vector, _ = self.attributes(
                 {feature.name: features[feature.name] for feature in self.user_features + self.context_features}
