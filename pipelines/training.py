@@ -15,7 +15,6 @@ from tfrec.pipelines.feature_space import feature_space_of
 from tfrec.pipelines.progress import steps_logged
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import read_dataset
-from tfrec.training.callbacks import MONITORED
 from tfrec.training.trainer import train
 
 LOG = logging.getLogger(__name__)
@@ -36,11 +35,4 @@ def run_fn(arguments: FnArgs) -> None:
     )
     with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(trained.history))
-    export_servable(trained, dataset, arguments.serving_model_dir, _best(trained.history), LOG.info)
-
-
-def _best(history: list[dict[str, float]]) -> dict[str, float]:
-    """The validation metrics of the epoch whose weights were kept; none where there were no validation users."""
-    measured = [epoch for epoch in history if MONITORED in epoch]
-    best = max(measured, key=lambda epoch: epoch[MONITORED], default={})
-    return {f"validation_{name}": value for name, value in best.items() if "@" in name}
+    export_servable(trained, dataset, arguments.serving_model_dir, trained.validation_metrics(), LOG.info)

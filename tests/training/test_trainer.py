@@ -83,6 +83,7 @@ def test_the_weights_of_the_best_epoch_are_kept_not_the_last(train_plain, plain_
     (validation,) = _validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
     best = max(epoch["ndcg@10"] for epoch in trained.history)
     assert validation.metrics()["ndcg@10"] == pytest.approx(best, abs=1e-4)
+    assert trained.validation_metrics()["validation_ndcg@10"] == best
 
 
 def test_patience_0_trains_all_epochs_and_keeps_the_last(train_plain, plain_dataset):
@@ -94,6 +95,7 @@ def test_patience_0_trains_all_epochs_and_keeps_the_last(train_plain, plain_data
     (validation,) = _validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
     assert len(trained.history) == 8
     assert validation.metrics()["ndcg@10"] == pytest.approx(trained.history[-1]["ndcg@10"], abs=1e-4)
+    assert trained.validation_metrics()["validation_ndcg@10"] == trained.history[-1]["ndcg@10"]
 
 
 def test_tensorboard_finds_the_curves(train_plain, tmp_path):

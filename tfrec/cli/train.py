@@ -53,7 +53,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
         if reused:
             output.say(f"the export is up to date: {model}")
         else:
-            model = export_servable(trained, dataset, places.next_model(), _best(trained.history), output.say)
+            model = export_servable(trained, dataset, places.next_model(), trained.validation_metrics(), output.say)
             _remember(places, model, key)
     quarantine = os.path.join(places.data, QUARANTINE_FILE)
     output.say(f"quarantined rows: {quarantine}")
@@ -63,23 +63,12 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             "model": model,
             "reused": reused,
             "epochs": len(trained.history),
-            "validation": _best(trained.history),
+            "validation": trained.validation_metrics(),
             "quarantine": quarantine,
             "data": report.to_json(),
         }
     )
     return 0
-
-
-def _best(history: list[dict[str, float]]) -> dict[str, float]:
-    """The validation metrics of the epoch whose weights were kept."""
-    from tfrec.training.callbacks import MONITORED
-
-    measured = [epoch for epoch in history if MONITORED in epoch]
-    if not measured:
-        return {}
-    best = max(measured, key=lambda epoch: epoch[MONITORED])
-    return {f"validation_{name}": value for name, value in best.items() if "@" in name}
 
 
 def _export_key(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder]) -> str:

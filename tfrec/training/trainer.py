@@ -23,7 +23,7 @@ from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
 from tfrec.training.batches import Batches
-from tfrec.training.callbacks import Keeper, Validation
+from tfrec.training.callbacks import MONITORED, Keeper, Validation
 from tfrec.training.checkpoints import Checkpoints
 from tfrec.training.interactions import Interactions, interactions
 from tfrec.training.optimizer import build_optimizer
@@ -59,6 +59,17 @@ class Trained:
     inputs: ItemInputs
     interactions: Interactions
     history: list[dict[str, float]]
+
+    def validation_metrics(self) -> dict[str, float]:
+        """The validation metrics of the epoch whose weights were kept, by name; none without validation users.
+
+        That is the best epoch, or the last one where `training.patience` is 0.
+        """
+        measured = [epoch for epoch in self.history if MONITORED in epoch]
+        if not measured:
+            return {}
+        kept = max(measured, key=lambda epoch: epoch[MONITORED]) if self.config.training.patience else measured[-1]
+        return {f"validation_{name}": value for name, value in kept.items() if "@" in name}
 
 
 def train(
