@@ -31,6 +31,10 @@ class Encoder(tf.keras.layers.Layer, abc.ABC):
     def call(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Encode prepared content [B, *content_spec.shape] to float32 [B, dimension]."""
 
+    def own_learning_rates(self) -> list[tuple[tf.Variable, float]]:
+        """Trained weights that do not learn as fast as the towers, each with the learning rate it has at its peak."""
+        return []
+
     @abc.abstractmethod
     def fingerprint(self) -> str:
         """A short hexadecimal hash of all that decides the vectors of a frozen encoder: settings and weights."""

@@ -11,8 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
+from tfrec.encoders.bert.loaded import AdaptedBert
 from tfrec.encoders.fingerprint import weights_fingerprint
 from tfrec.encoders.text_hub import TextModels, load_text_models, top_variables
+from tfrec.encoders.text_training import ADAPTERS, LEARNING_RATES, check_training, language_model
 from tfrec.errors import ConfigError
 from tfrec.settings import fill
 
@@ -32,7 +34,11 @@ class TextSettings:
         pooling: mean (over the tokens of the text) or pooled (the encoder's `pooled_output`); "" for what the
             checkpoint in `path` was trained with, and pooled for handles.
         normalised: whether vectors are scaled to length 1: yes, no or "" for what the checkpoint does.
-        train: none, all, or how many of the top layers.
+        train: none, all, how many of the top layers, or adapters: low-rank ones in every layer, the rest kept.
+        adapter_rank, adapter_alpha: width of the adapters, and what their outputs are multiplied by, over the rank.
+        learning_rate: of the encoder's weights at its peak, on the schedule of the towers; 0 for 3e-5, 3e-4 for
+            adapters. They are not decayed: what was learned before is not drawn to 0.
+        language_weight: weight of the masked-language loss while the encoder is trained, 0 for none.
         max_length: most tokens of a text; longer ones are cut.
     """
 
@@ -43,6 +49,10 @@ class TextSettings:
     pooling: str = ""
     normalised: str | bool = ""
     train: str | int = "none"
+    adapter_rank: int = 8
+    adapter_alpha: float = 16.0
+    learning_rate: float = 0.0
+    language_weight: float = 0.0
     max_length: int = 128
 
 
@@ -61,13 +71,19 @@ class TextEncoder(Encoder):
         if chosen.kind != "hub":
             raise ConfigError(f"{where}: unknown kind {chosen.kind!r}; the only one is hub")
         models = load_text_models(chosen.path, chosen.preprocessor, chosen.encoder, where)
+        check_training(chosen, where)
         self._preprocessor, self._encoder = models.preprocessor, models.encoder
+        if chosen.train == ADAPTERS:
+            network = models.network("train: adapters", where)
+            self._encoder = AdaptedBert(models.encoder, network, chosen.adapter_rank, chosen.adapter_alpha)
         self._preparation = models.preparation
         self._pooling = _chosen_pooling(chosen.pooling, models, where)
         self._normalise = models.normalised if chosen.normalised == "" else _yes(chosen.normalised, where)
         self._check_length(chosen.max_length, where)
         self.content_spec = tf.TensorSpec([3, chosen.max_length], tf.int32)
         self.frozen = chosen.train == "none"
+        self.language_weight = chosen.language_weight
+        self._language = language_model(models, self._encoder, where) if chosen.language_weight else None
         self._register_weights(chosen.train, where)
         self.dimension = self._output_width(where)
 
@@ -82,12 +98,13 @@ class TextEncoder(Encoder):
         """Make the encoder's variables weights of this layer, those that are to be trained trainable."""
         trainable = [
             variable
-            for variable in top_variables(self._encoder, train, where)
+            for variable in top_variables(self._encoder, "all" if train == ADAPTERS else train, where)
             # The pooler has no part in a mean over tokens, and a weight without a gradient would worry Keras.
             if self._pooling == "pooled" or "pooler" not in variable.name
         ]
-        chosen = {variable.ref() for variable in trainable}
-        for variable in self._encoder.variables:
+        head = self._language.head.variables if self._language else []
+        chosen = {variable.ref() for variable in [*trainable, *head]}
+        for variable in [*self._encoder.variables, *head]:
             self.add_weight(
                 name=variable.name.split(":")[0],
                 shape=variable.shape,
@@ -140,6 +157,17 @@ class TextEncoder(Encoder):
             # The length of an absent text's zeros is never looked at: its gradient would be huge.
             vectors = tf.math.l2_normalize(tf.where(present, vectors, tf.ones_like(vectors)), axis=-1)
         return tf.where(present, vectors, tf.zeros_like(vectors))
+
+    def language_loss(self, content: tf.Tensor) -> tf.Tensor:
+        """The masked-language loss of texts int32 [B, 3, max_length], unweighted: a float32 scalar."""
+        assert self._language is not None, "language_weight is 0"
+        return self._language.loss(content)
+
+    def own_learning_rates(self) -> list[tuple[tf.Variable, float]]:
+        """The encoder's trained weights; a language head, which starts anew, learns as fast as the towers."""
+        rate = self._settings.learning_rate or LEARNING_RATES[self._settings.train == ADAPTERS]
+        head = {variable.ref() for variable in self._language.head.variables} if self._language else set()
+        return [(variable, rate) for variable in self.trainable_weights if variable.ref() not in head]
 
     def encode_raw(
         self,

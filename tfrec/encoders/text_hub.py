@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 import tensorflow_hub as hub
 import tensorflow_text  # noqa: F401  registers the ops of the preprocessor
 
+from tfrec.encoders.bert.network import Network
 from tfrec.errors import ConfigError
 
 MINILM = "minilm"
@@ -27,6 +29,7 @@ class TextModels:
         preprocessor: texts [B] -> dict of int32 [B, L]; encoder: that dict -> dict with sequence_output, pooled_output.
         pooling, normalised: how the checkpoint makes one vector of a text.
         preparation: what tells the preprocessor from others: the import's fingerprint, or a hash of its files.
+        description: what `tfrec import-encoder` wrote of a BERT beside it; empty for handles.
     """
 
     preprocessor: Any
@@ -34,6 +37,25 @@ class TextModels:
     pooling: str
     normalised: bool
     preparation: str
+    description: Mapping[str, Any]
+
+    def network(self, purpose: str, where: str) -> Network:
+        """Sizes and constants of an imported BERT, which `purpose` needs; `where` is for errors.
+
+        Raises:
+            ConfigError: if the encoder is another one, or was imported by a version that did not write them.
+        """
+        if not self.description:
+            raise ConfigError(
+                f"{where}: {purpose} needs a BERT whose layers are known, not a TF-Hub handle; "
+                "import a checkpoint with `tfrec import-encoder bert` and give its `path`"
+            )
+        try:
+            return Network(**self.description["network"])
+        except (KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{where}: {purpose} needs a BERT imported by this version; run `tfrec import-encoder bert` again"
+            ) from error
 
 
 def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> TextModels:
@@ -42,6 +64,7 @@ def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> 
     Raises:
         ConfigError: if both or half of the ways are used, or a model cannot be found, downloaded or used.
     """
+    description: Mapping[str, Any] = {}
     if preprocessor or encoder:
         if path:
             raise ConfigError(f"{where}: give either path, or preprocessor and encoder, not both")
@@ -54,7 +77,7 @@ def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> 
             from tfrec.encoders.minilm import minilm_directory
 
             path = minilm_directory()
-        pooling, normalised, preparation = _described(path, where)
+        pooling, normalised, preparation, description = _described(path, where)
         preprocessor, encoder = os.path.join(path, "preprocessor"), os.path.join(path, "encoder")
     loaded_preprocessor, loaded_encoder = _load(preprocessor, where), _load(encoder, where)
     if not callable(loaded_preprocessor):
@@ -62,17 +85,17 @@ def load_text_models(path: str, preprocessor: str, encoder: str, where: str) -> 
     if not callable(loaded_encoder) or not hasattr(loaded_encoder, "variables"):
         raise ConfigError(f"{where}: {encoder} is no reusable SavedModel of TensorFlow 2; give one from TF-Hub")
     preparation = preparation or _digest(preprocessor)
-    return TextModels(loaded_preprocessor, loaded_encoder, pooling, normalised, preparation)
+    return TextModels(loaded_preprocessor, loaded_encoder, pooling, normalised, preparation, description)
 
 
-def _described(path: str, where: str) -> tuple[str, bool, str]:
-    """What encoder.json says: pooling, whether vectors are normalised, and the fingerprint."""
+def _described(path: str, where: str) -> tuple[str, bool, str, Mapping[str, Any]]:
+    """What encoder.json says: pooling, whether vectors are normalised, the fingerprint, and everything."""
     description = os.path.join(path, "encoder.json")
     try:
         with open(description, encoding="utf-8") as file:
             described = json.load(file)
         pooling = "mean" if described["pooling"] == "mean" else "pooled"
-        return pooling, bool(described["normalised"]), str(described["fingerprint"])
+        return pooling, bool(described["normalised"]), str(described["fingerprint"]), described
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{where}: {path} is no folder that `tfrec import-encoder bert` made ({description} is missing or broken); "
@@ -125,7 +148,7 @@ def top_variables(encoder: Any, train: str | int, where: str) -> list[tf.Variabl
     if train == "all":
         return variables
     if not isinstance(train, int) or isinstance(train, bool) or train < 1:
-        raise ConfigError(f"{where}.train is {train!r}; it must be none, all or a number of top layers")
+        raise ConfigError(f"{where}.train is {train!r}; it must be none, all, adapters or a number of top layers")
     numbers = {variable.ref(): int(match[1]) for variable in variables if (match := _LAYER.search(variable.name))}
     layers = max(numbers.values(), default=-1) + 1
     if train > layers:

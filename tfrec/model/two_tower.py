@@ -11,6 +11,7 @@ import tensorflow_recommenders as tfrs
 from tfrec.config import Model as ModelSettings
 from tfrec.config import Training
 from tfrec.encoders.base import Encoder
+from tfrec.model.language_loss import language_loss
 from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
 from tfrec.schema import Schema
 from tfrec.towers.item_tower import ItemTower, is_encoded
@@ -84,7 +85,7 @@ class TwoTower(tfrs.Model):
             loss = total / tf.maximum(rows, 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
-        return loss
+        return loss + language_loss(self.item_tower.encoders, inputs["items"]) if training else loss
 
     def _queries(
         self, embeddings: tf.Tensor, history: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool

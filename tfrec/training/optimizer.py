@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import tensorflow as tf
 
 from tfrec.config import Training
@@ -24,15 +26,58 @@ class WarmupCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "steps": self.steps, "warmup": self.warmup}
 
 
-def build_optimizer(settings: Training, steps: int) -> tf.keras.optimizers.Optimizer:
+class AdamW(tf.keras.optimizers.AdamW):
+    """AdamW in which some variables learn slower or faster than the others, on the same schedule.
+
+    Args:
+        rate: learning rate or schedule.
+        weight_decay: of the variables that learn at that rate; the others are not decayed, since weights that were
+            learned before should not be drawn to 0.
+        factors: variables, each with what its learning rate is multiplied by.
+    """
+
+    def __init__(
+        self,
+        rate: float | tf.keras.optimizers.schedules.LearningRateSchedule,
+        weight_decay: float,
+        factors: Iterable[tuple[tf.Variable, float]] = (),
+    ):
+        # A function, not a dict, which would be taken for a part of the state to save.
+        self._factor_of = {self._var_key(variable): factor for variable, factor in factors}.get
+        self._factor = 1.0
+        super().__init__(rate, weight_decay=weight_decay, jit_compile=False)
+
+    @property
+    def learning_rate(self) -> tf.Tensor:
+        """The learning rate of the step, for the variable that is being updated."""
+        return super().learning_rate * self._factor
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        self._factor = self._factor_of(self._var_key(variable), 1.0)
+        super().update_step(gradient, variable)
+        self._factor = 1.0
+
+    def _use_weight_decay(self, variable: tf.Variable) -> bool:
+        return self._factor_of(self._var_key(variable)) is None and super()._use_weight_decay(variable)
+
+
+def build_optimizer(
+    settings: Training, steps: int, own_rates: Iterable[tuple[tf.Variable, float]] = ()
+) -> tf.keras.optimizers.Optimizer:
     """AdamW for `steps` changes of the weights in all; loss-scaled under mixed_float16.
 
     Weight decay leaves biases, scales and the temperature-like logits alone.
+
+    Args:
+        settings: the training section of the configuration.
+        steps: how long the schedule is.
+        own_rates: variables with a learning rate of their own at the schedule's peak.
     """
     rate: float | WarmupCosine = settings.learning_rate
     if settings.schedule == "cosine":
         rate = WarmupCosine(settings.learning_rate, steps, int(settings.warmup * steps))
-    optimizer = tf.keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, jit_compile=False)
+    factors = [(variable, own / settings.learning_rate) for variable, own in own_rates]
+    optimizer = AdamW(rate, settings.weight_decay, factors)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "logits"])
     if settings.mixed_precision == "mixed_float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)

@@ -127,7 +127,11 @@ def train(
     with strategy.scope():
         _build(model, batches)
         model.compile(
-            optimizer=build_optimizer(training, training.epochs * steps // training.accumulate),
+            optimizer=build_optimizer(
+                training,
+                training.epochs * steps // training.accumulate,
+                [own for encoder in encoders.values() for own in encoder.own_learning_rates()],
+            ),
             jit_compile=training.jit,
         )
         _optimizer(model).build(model.trainable_variables)

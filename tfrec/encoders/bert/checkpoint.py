@@ -25,7 +25,8 @@ class Tokens:
         vocabulary: the word pieces; a piece's line is its id.
         lower_case, strip_accents: whether letters lose their case and their accents.
         split_cjk: whether each Chinese character is a word of its own.
-        cls, sep, unknown: the special pieces before and after a text, and in place of an unknown word.
+        cls, sep, unknown, mask: the special pieces before and after a text, in place of an unknown word, and in place
+            of one to be guessed, which a vocabulary may lack.
     """
 
     vocabulary: tuple[str, ...]
@@ -35,6 +36,7 @@ class Tokens:
     cls: str = "[CLS]"
     sep: str = "[SEP]"
     unknown: str = "[UNK]"
+    mask: str = "[MASK]"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,6 +185,7 @@ def _tokens(directory: str) -> Tokens:
         cls=_special(settings, "cls_token", Tokens.cls),
         sep=_special(settings, "sep_token", Tokens.sep),
         unknown=_special(settings, "unk_token", Tokens.unknown),
+        mask=_special(settings, "mask_token", Tokens.mask),
     )
     for piece in (tokens.cls, tokens.sep, tokens.unknown):
         if piece not in vocabulary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -11,12 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.encoders.bert.checkpoint import Checkpoint, read_checkpoint
-from tfrec.encoders.bert.network import INPUTS, Bert
+from tfrec.encoders.bert.language_head import head_variables
+from tfrec.encoders.bert.network import INPUTS, Bert, Network
+from tfrec.encoders.bert.parts import CheckpointVariables
 from tfrec.encoders.bert.preprocessor import BertPreprocessor
 from tfrec.errors import ConfigError
 
 # Part of every fingerprint: raise it when the same checkpoint would give other SavedModels than before.
-VERSION = 1
+VERSION = 2
 PREPROCESSOR, ENCODER, DESCRIPTION = "preprocessor", "encoder", "encoder.json"
 
 
@@ -56,10 +59,14 @@ def _write(checkpoint: Checkpoint, directory: str) -> None:
     tf.saved_model.save(_reusable(checkpoint), os.path.join(directory, ENCODER))
     preprocessor = BertPreprocessor(checkpoint.tokens, checkpoint.max_length)
     tf.saved_model.save(preprocessor, os.path.join(directory, PREPROCESSOR))
+    tokens = checkpoint.tokens
+    special = [tokens.cls, tokens.sep, tokens.unknown, *([tokens.mask] if tokens.mask in tokens.vocabulary else [])]
     description = {
         "kind": "bert",
-        "layers": checkpoint.layers,
-        "width": checkpoint.width,
+        "network": dataclasses.asdict(_network(checkpoint)),
+        "vocabulary": len(tokens.vocabulary),
+        "mask": tokens.vocabulary.index(tokens.mask) if tokens.mask in tokens.vocabulary else None,
+        "special": [tokens.vocabulary.index(piece) for piece in special],
         "max_length": checkpoint.max_length,
         "pooling": checkpoint.pooling,
         "normalised": checkpoint.normalised,
@@ -70,9 +77,16 @@ def _write(checkpoint: Checkpoint, directory: str) -> None:
         file.write("\n")
 
 
+def _network(checkpoint: Checkpoint) -> Network:
+    # Pooling by the first token means the token itself, although most such checkpoints still carry a pooler.
+    pooler = checkpoint.pooling != "cls" and "pooler.dense.weight" in checkpoint.weights
+    shared = [field.name for field in dataclasses.fields(Network) if field.name != "pooler"]
+    return Network(**{name: getattr(checkpoint, name) for name in shared}, pooler=pooler)
+
+
 def _reusable(checkpoint: Checkpoint) -> tf.train.Checkpoint:
-    """BERT with the attributes of TF-Hub's reusable SavedModel interface."""
-    bert = Bert(checkpoint)
+    """BERT with the attributes of TF-Hub's reusable SavedModel interface, and its language head where there is one."""
+    bert = Bert(_network(checkpoint), CheckpointVariables(checkpoint.weights))
 
     @tf.function
     def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
@@ -87,6 +101,7 @@ def _reusable(checkpoint: Checkpoint) -> tf.train.Checkpoint:
     reusable.variables = list(bert.variables)
     reusable.trainable_variables = list(bert.trainable_variables)
     reusable.regularization_losses = []
+    reusable.language_head = head_variables(checkpoint.weights, checkpoint.width)
     return reusable
 
 

@@ -2,55 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.encoders.bert.checkpoint import Checkpoint
-from tfrec.errors import ConfigError
+from tfrec.encoders.bert.adapters import Adapter
+from tfrec.encoders.bert.parts import Variables, activation, apply_dense, apply_norm, dense, norm
 
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 
-_ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    "gelu": lambda x: tf.nn.gelu(x, approximate=False),
-    "gelu_new": lambda x: tf.nn.gelu(x, approximate=True),
-    "gelu_pytorch_tanh": lambda x: tf.nn.gelu(x, approximate=True),
-    "relu": tf.nn.relu,
-    "silu": tf.nn.silu,
-}
 # Added to the attention of padding: far below any real score, and still a number after it is added twice.
 _MASKED = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Sizes and constants of a BERT.
+
+    Attributes:
+        width: of a token's vector; `heads` divide it; `hidden`: width inside a layer; `layers`: how many there are.
+        activation: hidden_act of config.json.
+        epsilon: of layer normalisation; `dropout`, `attention_dropout`: chances in training.
+        pooler: whether the first token's vector goes through a dense layer and tanh.
+    """
+
+    width: int
+    layers: int
+    heads: int
+    hidden: int
+    activation: str
+    epsilon: float
+    dropout: float
+    attention_dropout: float
+    pooler: bool
 
 
 class Bert(tf.Module):
     """A stack of transformer layers whose variables are named `layer_<n>/...`, counted from the bottom."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        """Copy the weights of `checkpoint` into variables.
+    def __init__(
+        self, network: Network, variables: Variables, adapters: Sequence[Mapping[str, Adapter]] | None = None
+    ) -> None:
+        """Put a network together.
+
+        Args:
+            network: its sizes and constants.
+            variables: where its variables come from.
+            adapters: for each layer, what is added to some of its dense parts, by their names.
 
         Raises:
             ConfigError: if a tensor is missing or of the wrong shape, or the activation is unknown.
         """
         super().__init__(name="bert")
-        if checkpoint.activation not in _ACTIVATIONS:
-            known = ", ".join(_ACTIVATIONS)
-            raise ConfigError(f"the checkpoint's hidden_act is {checkpoint.activation!r}; the known ones are {known}")
-        self._width, self._heads = checkpoint.width, checkpoint.heads
-        self._dropout, self._attention_dropout = checkpoint.dropout, checkpoint.attention_dropout
-        self._epsilon = checkpoint.epsilon
-        self._activation = _ACTIVATIONS[checkpoint.activation]
-        read = _Reader(checkpoint.weights)
-        width, hidden = checkpoint.width, checkpoint.hidden
+        self._width, self._heads = network.width, network.heads
+        self._dropout, self._attention_dropout = network.dropout, network.attention_dropout
+        self._epsilon = network.epsilon
+        self._activation = activation(network.activation)
+        width, hidden = network.width, network.hidden
         self.embeddings = {
-            kind: read.variable(f"embeddings/{kind}_embeddings", f"embeddings.{kind}_embeddings.weight", [None, width])
+            kind: variables.named(
+                f"embeddings/{kind}_embeddings", f"embeddings.{kind}_embeddings.weight", [None, width]
+            )
             for kind in ("word", "position", "token_type")
         }
-        self.embeddings_norm = read.norm("embeddings/layer_norm", "embeddings.LayerNorm", width)
-        self.layers = [_layer(read, n, width, hidden) for n in range(checkpoint.layers)]
-        # Pooling by the first token means the token itself, although most such checkpoints still carry a pooler.
-        pooled = checkpoint.pooling != "cls" and "pooler.dense.weight" in checkpoint.weights
-        self.pooler = read.dense("pooler", "pooler.dense", width, width) if pooled else None
+        self.embeddings_norm = norm(variables, "embeddings/layer_norm", "embeddings.LayerNorm", width)
+        self.layers = [_layer(variables, n, width, hidden) for n in range(network.layers)]
+        self.adapters = list(adapters or [{}] * network.layers)
+        self.pooler = dense(variables, "pooler", "pooler.dense", width, width) if network.pooler else None
 
     def __call__(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
         """Encode tokens.
@@ -69,82 +89,62 @@ class Bert(tf.Module):
         x = tf.reshape(x + self.embeddings["position"][:length], [-1, self._width])
         x = self._dropped(self._normalised(x, self.embeddings_norm), self._dropout, training)
         bias = tf.cast(1 - mask, tf.float32)[:, None, None, :] * _MASKED
-        for layer in self.layers:
-            attended = self._attention(x, bias, layer, batch, length, training)
+        for layer, adapters in zip(self.layers, self.adapters):
+            attended = self._attention(x, bias, layer, adapters, batch, length, training)
             x = self._normalised(x + self._dropped(attended, self._dropout, training), layer["attention_norm"])
-            expanded = self._activation(_dense(x, layer["intermediate"]))
-            contracted = self._dropped(_dense(expanded, layer["hidden_output"]), self._dropout, training)
+            expanded = self._activation(apply_dense(x, layer["intermediate"]))
+            contracted = self._dropped(apply_dense(expanded, layer["hidden_output"]), self._dropout, training)
             x = self._normalised(x + contracted, layer["output_norm"])
         sequence = tf.reshape(x, [batch, length, self._width])
         first = sequence[:, 0]
-        pooled = tf.tanh(_dense(first, self.pooler)) if self.pooler else first
+        pooled = tf.tanh(apply_dense(first, self.pooler)) if self.pooler else first
         return {"sequence_output": sequence, "pooled_output": pooled}
 
     def _attention(
-        self, x: tf.Tensor, bias: tf.Tensor, layer: dict, batch: tf.Tensor, length: tf.Tensor, training: bool
+        self,
+        x: tf.Tensor,
+        bias: tf.Tensor,
+        layer: dict,
+        adapters: Mapping[str, Adapter],
+        batch: tf.Tensor,
+        length: tf.Tensor,
+        training: bool,
     ) -> tf.Tensor:
         """Multi-head self-attention over x [B * L, W]; bias [B, 1, 1, L] hides padding."""
         size = self._width // self._heads
         query, key, value = (
-            tf.transpose(tf.reshape(_dense(x, layer[name]), [batch, length, self._heads, size]), [0, 2, 1, 3])
-            for name in ("query", "key", "value")
+            tf.transpose(tf.reshape(projected, [batch, length, self._heads, size]), [0, 2, 1, 3])
+            for projected in (_adapted(x, layer, adapters, part) for part in ("query", "key", "value"))
         )
         scores = tf.matmul(query * (1 / np.sqrt(size)).astype(np.float32), key, transpose_b=True) + bias
         weights = self._dropped(tf.nn.softmax(scores), self._attention_dropout, training)
         heads = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        return _dense(tf.reshape(heads, [-1, self._width]), layer["output"])
+        return apply_dense(tf.reshape(heads, [-1, self._width]), layer["output"])
 
-    def _normalised(self, x: tf.Tensor, norm: dict[str, tf.Variable]) -> tf.Tensor:
-        centred = x - tf.reduce_mean(x, -1, keepdims=True)
-        variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
-        return centred * tf.math.rsqrt(variance + self._epsilon) * norm["gamma"] + norm["beta"]
+    def _normalised(self, x: tf.Tensor, layer: dict[str, tf.Variable]) -> tf.Tensor:
+        return apply_norm(x, layer, self._epsilon)
 
     def _dropped(self, x: tf.Tensor, rate: float, training: bool) -> tf.Tensor:
         return tf.nn.dropout(x, rate) if training and rate > 0 else x
 
 
-def _dense(x: tf.Tensor, layer: dict[str, tf.Variable]) -> tf.Tensor:
-    return tf.nn.bias_add(tf.matmul(x, layer["kernel"]), layer["bias"])
+def _adapted(x: tf.Tensor, layer: dict, adapters: Mapping[str, Adapter], part: str) -> tf.Tensor:
+    projected = apply_dense(x, layer[part])
+    return projected + adapters[part](x) if part in adapters else projected
 
 
-class _Reader:
-    """Makes variables of a checkpoint's tensors and names what is missing or misshapen."""
-
-    def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        self._weights = weights
-
-    def variable(self, name: str, source: str, shape: list[int | None], transposed: bool = False) -> tf.Variable:
-        if source not in self._weights:
-            raise ConfigError(f"the checkpoint has no tensor {source}; is it complete and a BERT?")
-        value = self._weights[source].T if transposed else self._weights[source]
-        if not tf.TensorShape(shape).is_compatible_with(value.shape):
-            raise ConfigError(f"the checkpoint's tensor {source} has shape {list(value.shape)}, expected {shape}")
-        return tf.Variable(value, name=name)
-
-    def dense(self, name: str, source: str, inputs: int, outputs: int) -> dict[str, tf.Variable]:
-        return {
-            "kernel": self.variable(f"{name}/kernel", f"{source}.weight", [inputs, outputs], transposed=True),
-            "bias": self.variable(f"{name}/bias", f"{source}.bias", [outputs]),
-        }
-
-    def norm(self, name: str, source: str, width: int) -> dict[str, tf.Variable]:
-        return {
-            "gamma": self.variable(f"{name}/gamma", f"{source}.weight", [width]),
-            "beta": self.variable(f"{name}/beta", f"{source}.bias", [width]),
-        }
-
-
-def _layer(read: _Reader, n: int, width: int, hidden: int) -> dict[str, dict[str, tf.Variable]]:
+def _layer(variables: Variables, n: int, width: int, hidden: int) -> dict[str, dict[str, tf.Variable]]:
     source, name = f"encoder.layer.{n}", f"layer_{n}"
-    attention = {
-        part: read.dense(f"{name}/self_attention/{part}", f"{source}.attention.self.{part}", width, width)
+    attention, attended = f"{name}/self_attention", f"{source}.attention"
+    parts = {
+        part: dense(variables, f"{attention}/{part}", f"{attended}.self.{part}", width, width)
         for part in ("query", "key", "value")
     }
     return {
-        **attention,
-        "output": read.dense(f"{name}/self_attention/output", f"{source}.attention.output.dense", width, width),
-        "attention_norm": read.norm(f"{name}/self_attention/layer_norm", f"{source}.attention.output.LayerNorm", width),
-        "intermediate": read.dense(f"{name}/intermediate", f"{source}.intermediate.dense", width, hidden),
-        "hidden_output": read.dense(f"{name}/output", f"{source}.output.dense", hidden, width),
-        "output_norm": read.norm(f"{name}/layer_norm", f"{source}.output.LayerNorm", width),
+        **parts,
+        "output": dense(variables, f"{attention}/output", f"{attended}.output.dense", width, width),
+        "attention_norm": norm(variables, f"{attention}/layer_norm", f"{attended}.output.LayerNorm", width),
+        "intermediate": dense(variables, f"{name}/intermediate", f"{source}.intermediate.dense", width, hidden),
+        "hidden_output": dense(variables, f"{name}/output", f"{source}.output.dense", hidden, width),
+        "output_norm": norm(variables, f"{name}/layer_norm", f"{source}.output.LayerNorm", width),
     }
