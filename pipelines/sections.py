@@ -43,6 +43,8 @@ def training_section(config: Config) -> str:
             config,
             name=config.name,
             schema=config.schema,
+            # How events were divided decides which alarms of leakage there can be.
+            split=Split(by=config.split.by),
             model=config.model,
             training=config.training,
             serving=serving,

@@ -11,6 +11,7 @@ from tfrec.evaluation.topk import top_k
 from tfrec.model.embedding import Embedder
 from tfrec.training.interactions import interactions
 from tfrec.training.trainer import train, training_fingerprint
+from tfrec.training.validation import build_validation
 
 
 @pytest.fixture
@@ -76,11 +77,9 @@ def test_training_stops_when_the_metric_has_not_risen_for_long(train_plain):
 
 def test_the_weights_of_the_best_epoch_are_kept_not_the_last(train_plain, plain_dataset):
     trained = train_plain(epochs=8, patience=7, learning_rate=0.2)
-    from tfrec.training.trainer import _validation
-
     config, space = trained.config, trained.blueprint.feature_space
     embedder = Embedder(trained.model, config.serving.history)
-    (validation,) = _validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
+    validation = build_validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
     best = max(epoch["ndcg@10"] for epoch in trained.history)
     assert validation.metrics()["ndcg@10"] == pytest.approx(best, abs=1e-4)
     assert trained.validation_metrics()["validation_ndcg@10"] == best
@@ -88,11 +87,9 @@ def test_the_weights_of_the_best_epoch_are_kept_not_the_last(train_plain, plain_
 
 def test_patience_0_trains_all_epochs_and_keeps_the_last(train_plain, plain_dataset):
     trained = train_plain(epochs=8, patience=0, learning_rate=0.2)
-    from tfrec.training.trainer import _validation
-
     config, space = trained.config, trained.blueprint.feature_space
     embedder = Embedder(trained.model, config.serving.history)
-    (validation,) = _validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
+    validation = build_validation(config, plain_dataset, space, trained.interactions, trained.inputs, embedder)
     assert len(trained.history) == 8
     assert validation.metrics()["ndcg@10"] == pytest.approx(trained.history[-1]["ndcg@10"], abs=1e-4)
     assert trained.validation_metrics()["validation_ndcg@10"] == trained.history[-1]["ndcg@10"]

@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: retrieval metrics on the validation part, early stopping, checkpoints."""
+"""What happens at the end of an epoch: checkpoints, the best one remembered, early stopping."""
 
 from __future__ import annotations
 
@@ -6,60 +6,12 @@ import math
 import time
 from collections.abc import Callable, Mapping
 
-import numpy as np
-import scipy.sparse
 import tensorflow as tf
 
-from tfrec.encoders.item_inputs import ItemInputs
 from tfrec.errors import TrainingError
-from tfrec.evaluation.metrics import ranking_metrics
-from tfrec.evaluation.topk import top_k
-from tfrec.model.embedding import Embedder
 from tfrec.training.checkpoints import Checkpoints
 
 MONITORED = "ndcg@10"
-
-
-class Validation(tf.keras.callbacks.Callback):
-    """Adds recall@10 and nDCG@10 over the full catalogue to the logs of each epoch.
-
-    Args:
-        embedder: embeds items and queries with the model that is being trained.
-        inputs: the content of all items.
-        history: int32 [V, H], positions of each validation user's latest training items.
-        features: coded user and context features of the validation users.
-        seen, truth: CSR [V, N], training items and validation items of each of these users.
-        candidates: positions of the items that may be recommended.
-    """
-
-    def __init__(
-        self,
-        embedder: Embedder,
-        inputs: ItemInputs,
-        history: np.ndarray,
-        features: Mapping[str, np.ndarray],
-        seen: scipy.sparse.csr_matrix,
-        truth: scipy.sparse.csr_matrix,
-        candidates: np.ndarray,
-    ):
-        super().__init__()
-        self.embedder, self.inputs = embedder, inputs
-        self.history, self.features = history, features
-        self.seen, self.truth, self.candidates = seen, truth, candidates
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        # What cannot be ranked after a loss that is no number, `Keeper` tells.
-        if logs is not None and len(self.history) and math.isfinite(logs["loss"]):
-            logs.update(self.metrics())
-
-    def metrics(self) -> dict[str, float]:
-        """recall@10 and ndcg@10 of the model as it is now."""
-        table = self.embedder.items(self.inputs)
-        queries = self.embedder.queries(table, self.history, self.features)
-        k = min(10, len(self.candidates))
-        found = top_k(queries, table, k, exclude=self.seen, candidates=self.candidates, truth=self.truth)
-        values = ranking_metrics(found.positions, self.truth, [k])
-        return {"recall@10": values[f"recall@{k}"], MONITORED: values[f"ndcg@{k}"]}
 
 
 class Keeper(tf.keras.callbacks.Callback):

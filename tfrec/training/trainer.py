@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from tfrec.alarms.alarm import Alarm
 from tfrec.code_hash import code_hash
 from tfrec.config import Config, Training
 from tfrec.data.tables import Dataset
@@ -18,20 +19,20 @@ from tfrec.data.vocabulary import FeatureSpace, fit_feature_space
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.item_inputs import ItemInputs, encoded, item_inputs
 from tfrec.errors import DataError
-from tfrec.evaluation.tasks import warm_task
 from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
 from tfrec.training.batches import Batches
-from tfrec.training.callbacks import MONITORED, Keeper, Validation
+from tfrec.training.callbacks import MONITORED, Keeper
 from tfrec.training.checkpoints import Checkpoints
 from tfrec.training.interactions import Interactions, interactions
+from tfrec.training.leakage import training_leakage
 from tfrec.training.optimizer import build_optimizer
 from tfrec.training.rows import RowSampler
 from tfrec.training.strategy import build_strategy
+from tfrec.training.validation import AlarmBell, build_validation
 from tfrec.training.wandb_logger import WandbLogger
 
-VALIDATION_USERS = 5000
 # Above these many items a step looks at a sample of the catalogue: content that is encoded in the step costs more.
 ALL_ITEMS_ENCODED_BEFORE = 4096
 ALL_ITEMS_ENCODED_IN_STEP = 1024
@@ -50,6 +51,7 @@ class Trained:
         inputs: the content of all items of the catalogue.
         interactions: the training interactions.
         history: the logs of each epoch.
+        alarms: what is wrong with the model or its data, see docs/alarms.md.
     """
 
     config: Config
@@ -59,6 +61,7 @@ class Trained:
     inputs: ItemInputs
     interactions: Interactions
     history: list[dict[str, float]]
+    alarms: Sequence[Alarm] = ()
 
     def validation_metrics(self) -> dict[str, float]:
         """The validation metrics of the epoch whose weights were kept, by name; none without validation users.
@@ -146,10 +149,14 @@ def train(
     )
     if state:
         say("the trained model is up to date" if state["finished"] else f"going on after epoch {state['epoch']}")
-    embedder = Embedder(model, config.serving.history)
+    bell = AlarmBell(say, training_leakage(config, dataset, batches.sampler))
+    measured = functools.partial(
+        build_validation, config, dataset, space, pairs, embedder=Embedder(model, config.serving.history)
+    )
     for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
         if keeper.finished:
             break
+        bell.validation = measured(content)
         model.fit(
             _distributed(strategy, prepared(content), training.seed, first),
             epochs=last,
@@ -157,13 +164,15 @@ def train(
             steps_per_epoch=steps,
             verbose=0,
             callbacks=[
-                *_validation(config, dataset, space, pairs, content, embedder),
+                *([bell.validation] if bell.validation else []),
                 keeper,
+                bell,
                 *_loggers(config, directory),
             ],
         )
     checkpoints.restore_best()
-    return Trained(config, blueprint, encoders, model, inputs, pairs, keeper.history)
+    bell.validation = measured(inputs)
+    return Trained(config, blueprint, encoders, model, inputs, pairs, keeper.history, bell.at_the_end())
 
 
 def _phases(
@@ -259,35 +268,6 @@ def _distributed(strategy: tf.distribute.Strategy, batches: Batches, seed: int, 
     return strategy.distribute_datasets_from_function(
         lambda context: batches.dataset(seed + context.input_pipeline_id, first)
     )
-
-
-def _validation(
-    config: Config,
-    dataset: Dataset,
-    space: FeatureSpace,
-    pairs: Interactions,
-    inputs: ItemInputs,
-    embedder: Embedder,
-) -> list[Validation]:
-    """The callback that measures retrieval on the validation part; none where that part asks for nothing."""
-    try:
-        task = warm_task(dataset, "validation")
-    except DataError:
-        return []
-    rows = np.arange(len(task.users))
-    if len(rows) > VALIDATION_USERS:
-        generator = np.random.default_rng(config.training.seed)
-        rows = np.sort(generator.choice(rows, VALIDATION_USERS, replace=False))
-    users = task.users[rows]
-    features = {}
-    if config.model.use_user_features:
-        features.update({name: codes[users] for name, codes in space.encode_users(dataset.users).items()})
-    if config.model.use_context:
-        # The moment a request will come from is not known: absent, as an exported model is asked without context.
-        codes = space.encode_context(dataset.train)
-        features.update({name: np.zeros((len(users), *code.shape[1:]), code.dtype) for name, code in codes.items()})
-    history = pairs.latest(users, config.serving.history)
-    return [Validation(embedder, inputs, history, features, task.exclude[rows], task.truth[rows], task.candidates)]
 
 
 def _loggers(config: Config, directory: str) -> list[tf.keras.callbacks.Callback]:
