@@ -150,3 +150,23 @@ def test_a_file_in_another_encoding_is_told(tmp_path):
 def test_a_missing_file_is_told():
     with pytest.raises(ConfigError, match=r"cannot read the configuration /no/such.yaml: No such file.*-c"):
         load_config("/no/such.yaml")
+
+
+def test_a_named_protocol_decides_the_split_but_not_the_validation_part():
+    split = parse_config({**GOOD, "split": {"protocol": "recommenders-team", "validation": 0.05}}, "/a.yaml").split
+    assert (split.by, split.test, split.held_out_items, split.seed) == ("within-item", 0.25, 0, 42)
+    assert (split.protocol, split.validation) == ("recommenders-team", 0.05)
+    assert parse_config({**GOOD, "split": {"protocol": "per-user", "seed": 5}}, "/a.yaml").split.seed == 5
+
+
+@pytest.mark.parametrize(
+    "split, said",
+    [
+        ({"protocol": "mine"}, "split.protocol is 'mine'; expected one of recommenders-team, per-user"),
+        ({"protocol": "per-user", "by": "time"}, "split.by is 'time', but protocol per-user makes it 'within-user'"),
+        ({"protocol": "recommenders-team", "seed": 7}, "split.seed is 7, but protocol recommenders-team makes it 42"),
+    ],
+)
+def test_a_protocol_that_is_unknown_or_contradicted_is_refused(split, said):
+    with pytest.raises(ConfigError, match=said):
+        parse_config({**GOOD, "split": split}, "/a.yaml")

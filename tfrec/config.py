@@ -15,6 +15,7 @@ import yaml
 
 from tfrec.config_checks import check_model_name, check_settings
 from tfrec.errors import ConfigError
+from tfrec.named_splits import with_named_split
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
 from tfrec.settings import fill
@@ -33,11 +34,14 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """How events are divided: `by` time, last-out, random, within-user or within-item; fractions of all events.
+    """How events are divided: `by` time, last-out, random, within-user, within-item or new-users; fractions of all
+    events, with new-users the fraction of users who are kept out of training with all their events as the test part.
 
     `held_out_items` is the fraction of items kept out of training with all their events, to measure cold start.
+    `protocol` names the evaluation's protocol whose split this is, "" for none; see `tfrec.named_splits`.
     """
 
+    protocol: str = ""
     by: str = "time"
     validation: float = 0.1
     test: float = 0.1
@@ -233,6 +237,7 @@ def parse_config(document: Any, source: str) -> Config:
     for key in ("data", "schema"):
         if key not in document:
             raise ConfigError(f"{source}: the key {key!r} is missing; `tfrec init` writes a complete example")
+    document = {**document, "split": with_named_split(document.get("split"), f"{source}: split")}
     sections: dict[str, Any] = {
         key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()
     }

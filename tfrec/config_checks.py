@@ -9,7 +9,7 @@ from typing import Any
 from tfrec.errors import ConfigError
 
 CHOICES = {
-    "split.by": ("time", "last-out", "random", "within-user", "within-item"),
+    "split.by": ("time", "last-out", "random", "within-user", "within-item", "new-users"),
     "model.fusion": ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
     "model.history": ("shared", "own"),
     "training.objective": ("masked", "next", "retrieval"),

@@ -25,7 +25,8 @@ def test_the_model_stands_beside_all_baselines_with_spread_and_significance(tfre
     done = tfrec(*command, "-k", 5, "--set", "model.dropout=0.2", "--out", out)
     assert done.status == 0, done.err
     written = json.loads(out.with_suffix(".json").read_text())
-    warm, cold = written["protocols"]
+    assert [len(result["tasks"]) for result in written["protocols"]] == [1, 1]
+    warm, cold = ({**result, **result["tasks"][0]} for result in written["protocols"])
     assert list(warm["metrics"]) == ["tfrec", "MostPop", "ItemKNN", "EASE", "ALS"]
     assert list(cold["metrics"]) == ["tfrec", "Random", "ContentKNN", "ContentRidge"]
     assert warm["settings"]["model"]["dropout"] == 0.2
@@ -47,7 +48,25 @@ def test_settings_are_chosen_on_a_validation_part(tfrec, shop_file):
     result = tfrec(*command, "--part", "validation", "--stop-early", "--json").json["protocols"][0]
     assert result["part"] == "validation"
     assert result["settings"]["split"]["validation"] == 0.1875
-    assert result["metrics"]["tfrec"]["ndcg@10"]["deviation"] is None
+    assert result["tasks"][0]["metrics"]["tfrec"]["ndcg@10"]["deviation"] is None
+
+
+def test_new_users_are_measured_after_one_three_five_and_ten_events(tfrec, tmp_path, make_world):
+    world = make_world(tmp_path, {"category": "category", "price": "number"}, items=40, users=80, events=16)
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(world.document(training={"epochs": 2}, serving={"history": 10})))
+    done = tfrec("benchmark", "quality", "-c", path, "--protocol", "new-users", "--seeds", "0,1", "-k", 5, "--json")
+    result = done.json["protocols"][0]
+    assert [task["task"].split(", ")[1] for task in result["tasks"]] == [
+        "1 event given",
+        "3 events given",
+        "5 events given",
+        "10 events given",
+    ]
+    for task in result["tasks"]:
+        assert list(task["metrics"]) == ["tfrec", "MostPop", "ItemKNN", "EASE", "ALS"] and task["users"] == 8
+    popularity = [task["metrics"]["MostPop"]["ndcg@5"]["values"] for task in result["tasks"]]
+    assert popularity[0] == popularity[3]  # the same questions, whatever is given
 
 
 @pytest.mark.parametrize(

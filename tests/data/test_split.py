@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.config import Split
-from tfrec.data.split import COLD, TEST, TRAIN, VALIDATION, held_out_items, parts_of_events
+from tfrec.data.split import COLD, TEST, TRAIN, VALIDATION, held_out_items, hidden_users, parts_of_events
 
 NONE = np.empty(0, np.int32)
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(0, 20)), min_size=1, max_size=60)
@@ -99,3 +99,29 @@ def test_all_events_of_held_out_items_are_cold_and_no_others(by, events, fractio
     divided = parts(events, held_out, by=by, seed=seed)
     np.testing.assert_array_equal(divided == COLD, np.isin(item, held_out))
     np.testing.assert_array_equal(divided, parts(events, held_out, by=by, seed=seed))
+
+
+def test_new_users_are_hidden_with_all_their_events_and_validation_is_cut_within_the_others():
+    events = [(user, item, item) for user in range(20) for item in range(10 if user < 4 else 12)]
+    found = parts(events, by="new-users", validation=0.25, test=0.25, seed=3)
+    user, item, _ = arrays(events)
+    hidden = hidden_users(user, item, 0.25, 3)
+    assert len(hidden) == 4 and hidden.min() >= 4  # a quarter of those with more than ten items
+    np.testing.assert_array_equal(found == TEST, np.isin(user, hidden))
+    for kept in np.setdiff1d(user, hidden):
+        assert np.sum(found[user == kept] == VALIDATION) in (2, 3)
+    assert (
+        parts(events, by="new-users", validation=0, test=0.25, seed=3).tolist()
+        == np.where(np.isin(user, hidden), TEST, TRAIN).tolist()
+    )
+
+
+def test_ten_events_with_one_item_do_not_make_a_user_worth_hiding():
+    assert not len(hidden_users(np.zeros(50, int), np.arange(50) % 10, 0.9, 0))
+    assert hidden_users(np.zeros(50, int), np.arange(50) % 11, 0.9, 0).tolist() == [0]
+
+
+def test_items_held_out_stay_cold_beside_new_users():
+    events = [(user, item, 0) for user in range(10) for item in range(14)]
+    found = parts(events, held_out=np.array([2]), by="new-users", validation=0, test=0.5)
+    assert (found[np.array(events)[:, 1] == 2] == COLD).all() and (found == TEST).sum() == 5 * 13

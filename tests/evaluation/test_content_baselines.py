@@ -76,11 +76,20 @@ def test_every_feature_has_an_equal_say():
     }
     text = np.array([[1, 0, 2], [0, 0, 0], [5, 1, 1], [2, 2, 2]], np.float32)
     vectors = content_vectors(codes, {"text": text})
-    assert vectors.shape == (4, 2 + 2 + 1 + 3)
-    for block in (slice(0, 2), slice(2, 4), slice(4, 5), slice(5, 8)):
+    assert vectors.shape == (4, 2 + 2 + 3 + 3)
+    for block in (slice(0, 2), slice(2, 4), slice(4, 7), slice(7, 10)):
         lengths = np.sum(vectors[:, block] ** 2, axis=1)
         np.testing.assert_allclose(lengths.mean(), 1)
-    assert not vectors[2, :5].any() and not vectors[1, 5:].any()  # absent: in the middle
+    assert not vectors[2, :7].any() and not vectors[1, 7:].any()  # absent: in the middle
+
+
+def test_a_linear_baseline_can_prefer_the_middle_of_a_number():
+    years = np.stack([np.linspace(-2, 2, 101), np.ones(101)], axis=1).astype(np.float32)
+    liked = (np.abs(years[:, 0]) < 0.5).astype(float)
+    vectors = content_vectors({"year": years}, {})
+    fitted = vectors @ np.linalg.lstsq(vectors, liked - liked.mean(), rcond=None)[0] + liked.mean()
+    assert vectors.shape == (101, 32) and np.mean((fitted > 0.5) == liked) > 0.95
+    assert not content_vectors({"year": np.zeros((4, 2), np.float32), "kind": np.arange(4)}, {})[:, 0].any()
 
 
 def test_items_without_any_content_are_refused():

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -6,7 +8,7 @@ from tfrec.errors import DataError
 from tfrec.evaluation.baselines import RandomOrder
 from tfrec.evaluation.protocol import evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
-from tfrec.evaluation.quality_page import Section, quality_markdown, quality_table
+from tfrec.evaluation.quality_page import Section, quality_markdown, quality_table, tasks_table
 from tfrec.evaluation.recommenders import BaselineRecommender
 from tfrec.evaluation.seeds import Run, compared_over_seeds
 from tfrec.evaluation.tasks import warm_task
@@ -69,8 +71,9 @@ def test_no_seed_is_refused():
 def test_the_page_tells_the_table_the_protocol_the_command_and_the_versions(runs):
     names = [f"{name}@5" for name in ("ndcg", "recall", "precision", "map", "hit_rate", "coverage")]
     chosen = protocol("per-user")
-    section = Section(chosen, "validation", 5, 32, compared_over_seeds(runs, names), ("Training took 3 s.",))
-    header, model, chance = quality_table(section)
+    comparison = compared_over_seeds(runs, names)
+    section = Section(chosen, "validation", 5, (comparison,), ("Training took 3 s.",))
+    header, model, chance = quality_table(comparison, 5)
     assert header[1] == "nDCG@5" and model[0] == "EASE" and chance[0] == "Random"
     assert model[1].endswith("± 0.0000")
     assert chance[-2].startswith("+") and chance[-2].endswith("(3/3 seeds)") and chance[-1] == "< 0.001"
@@ -86,3 +89,18 @@ def test_the_page_tells_the_table_the_protocol_the_command_and_the_versions(runs
         assert part in page
     table = [line for line in page.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in table}) == 1 and len(table) == 4
+
+
+def test_a_protocol_of_several_tasks_has_a_row_for_each_and_a_table_for_each(runs):
+    names = [f"{name}@5" for name in ("ndcg", "recall", "precision", "map", "hit_rate", "coverage")]
+    one, three = (
+        dataclasses.replace(compared_over_seeds(runs, names), task=f"new users, {count} given") for count in (1, 3)
+    )
+    header, first, second = tasks_table([one, three], 5)
+    assert header == ["nDCG@5", "EASE", "Random"]
+    assert [first[0], second[0]] == ["new users, 1 given", "new users, 3 given"]
+    assert "± 0.0000" in first[1] and first[2].endswith("(p < 0.001)")
+    environment = {"cores": 2, "architecture": "z80", "python": "3.10.1", "packages": {}}
+    page = quality_markdown("Films", [Section(protocol("new-users"), "test", 5, (one, three), ())], "go", environment)
+    table = [line for line in page.splitlines() if line.startswith("|")]
+    assert len(table) == 4 + 2 * 4 and page.count("### new users") == 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tfrec.errors import DataError
-from tfrec.evaluation.tasks import cold_task, warm_task
+from tfrec.evaluation.tasks import cold_task, new_user_tasks, warm_task
 
 
 def test_the_warm_task_asks_for_unseen_items_among_those_known_from_training(dataset):
@@ -51,3 +51,34 @@ def test_without_held_out_items_there_is_no_cold_task(dataset):
 def test_an_unknown_part_is_refused(dataset):
     with pytest.raises(DataError, match="part is 'train'; expected validation or test"):
         warm_task(dataset(1, 1, train=[(0, 0)]), "train")
+
+
+def test_new_users_give_their_first_items_and_are_asked_for_what_came_after_the_ten(dataset):
+    first = [12, 3, 3, 5, 7, 9, 11, 13, 1, 0, 2]  # ten different items, 3 met again
+    later = [3, 4, 6, 15]
+    data = dataset(3, 16, train=[(0, item) for item in range(15)], test=[(1, item) for item in first + later])
+    tasks = new_user_tasks(data, [1, 3, 10])
+    assert [task.name for task in tasks] == [
+        "new users, 1 event given",
+        "new users, 3 events given",
+        "new users, 10 events given",
+    ]
+    given = [task.history[1].indices.tolist() for task in tasks]
+    assert given == [[12], [3, 5, 12], sorted(set(first))]
+    for task in tasks:
+        assert task.users.tolist() == [1]
+        assert task.truth.indices.tolist() == [4, 6]  # item 15 is unknown to training
+        assert task.exclude[0].indices.tolist() == sorted(set(first))
+        assert task.left_out == {"item is no candidate": 1, "item already touched by the user": 10}
+    assert tasks[1].known.item.tolist() == [12, 3, 5]
+
+
+def test_somebody_with_an_event_in_training_is_not_new(dataset):
+    data = dataset(2, 13, train=[(0, 12)], test=[(0, item) for item in range(12)])
+    with pytest.raises(DataError, match="none of the 0 events can be asked for"):
+        new_user_tasks(data)
+
+
+def test_more_events_than_are_set_aside_cannot_be_given(dataset):
+    with pytest.raises(DataError, match="given is \\[3, 11\\]; expected numbers of events from 1 to 10"):
+        new_user_tasks(dataset(1, 1, train=[(0, 0)]), [3, 11])

@@ -29,9 +29,9 @@ def add_to(commands: Any) -> None:
         "train and evaluate under named protocols, beside MostPop, item-kNN, EASE and ALS",
         "tfrec benchmark quality -c tfrec.yaml --protocol per-user --part validation\n"
         "tfrec benchmark quality -c tfrec.yaml --protocol recommenders-team --seeds 0,1,2 --out results/films",
-        "The protocols: recommenders-team, per-user, leave-last-out, global-time, held-out-items. Each replaces the\n"
-        "split of the configuration. Choose settings with --part validation, and look at the test part once.\n"
-        "Everything is trained afresh, for all epochs unless --stop-early is given.",
+        "The protocols: recommenders-team, per-user, leave-last-out, global-time, new-users, held-out-items. Each\n"
+        "replaces the split of the configuration. Choose settings with --part validation, and look at the test part\n"
+        "once. Everything is trained afresh, for all epochs unless --stop-early is given.",
     )
     add_config(parser)
     parser.add_argument(
@@ -83,19 +83,18 @@ def _run_quality(given: argparse.Namespace, output: Output) -> int:
             f"Training took {sum(quality.seconds) / len(quality.seconds):.0f} s a seed on the mean, for "
             f"{' / '.join(map(str, quality.epochs))} epochs."
         )
-        section = Section(chosen, quality.part, quality.k, quality.candidates, quality.comparison, (remark,))
+        section = Section(chosen, quality.part, quality.k, quality.comparisons, (remark,))
         sections.append(section)
-        output.show(_table(section))
+        output.show(_table(_shown(section)))
         output.say(remark)
         results.append(
             {
                 "protocol": chosen.name,
                 "measured": chosen.measured,
                 "part": quality.part,
-                "candidates": quality.candidates,
                 "seconds": quality.seconds,
                 "epochs": quality.epochs,
-                **dataclasses.asdict(quality.comparison),
+                "tasks": [dataclasses.asdict(comparison) for comparison in quality.comparisons],
                 "settings": quality.settings,
             }
         )
@@ -152,18 +151,26 @@ def _command(given: argparse.Namespace) -> str:
     return shlex.join(words)
 
 
-def _table(section: Any) -> Any:
+def _shown(section: Any) -> list[list[str]]:
+    """The rows that fit a terminal: of recommenders, or of tasks where there are several; the page has all."""
+    from tfrec.evaluation.quality_page import quality_table, tasks_table
+
+    if len(section.comparisons) > 1:
+        return tasks_table(section.comparisons, section.k)
+    rows = quality_table(section.comparisons[0], section.k)
+    # Recommender, nDCG, recall, precision, MAP and the difference.
+    columns = [0, 1, 2, 3, 4, len(rows[0]) - 2, len(rows[0]) - 1]
+    return [[row[column] for column in columns] for row in rows]
+
+
+def _table(rows: list[list[str]]) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from tfrec.evaluation.quality_page import quality_table
-
-    header, *rows = quality_table(section)
-    # Recommender, nDCG, recall, precision, MAP and the difference fit a terminal; the page has all columns.
-    shown = [0, 1, 2, 3, 4, len(header) - 2, len(header) - 1]
+    header, *rest = rows
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
-    for column in shown:
-        table.add_column(header[column], justify="right" if column else "left")
-    for row in rows:
-        table.add_row(*(row[column] for column in shown))
+    for number, column in enumerate(header):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rest:
+        table.add_row(*row)
     return table

@@ -204,7 +204,8 @@ def _split_lines(timed: bool) -> list[str]:
     why = "the latest events are the test" if timed else "there is no time; each user's events are cut at random"
     values = {"by": "time" if timed else "within-user", "held_out_items": 0.1}
     reasons = {
-        "by": f"{why}; or time, last-out, random, within-user, within-item",
+        "protocol": "per-user or another named protocol, instead of by, test and held_out_items",
+        "by": f"{why}; or time, last-out, random, within-user, within-item, new-users",
         "held_out_items": "share of items never trained on, to measure how well new items are recommended",
     }
     lines = ["split:   # how events are divided"]

@@ -1,4 +1,4 @@
-"""Divides events into train, validation and test, and keeps some items out of training.
+"""Divides events into train, validation and test, and keeps some items or some users out of training.
 
 How the parts relate to repeated events: the protocols divide events, not pairs, so an item that a user touches again
 may be in train and in test. Evaluation removes a user's training items from the recommendations, so such a repetition
@@ -7,6 +7,8 @@ counts for neither side.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from tfrec.config import Split
@@ -14,12 +16,31 @@ from tfrec.config import Split
 TRAIN, VALIDATION, TEST, COLD = range(4)
 PARTS = ("train", "validation", "test", "cold")
 
+MOST_GIVEN = 10
+"""How many different items of a hidden user are set aside to be given as history; more must be left to ask for."""
+
 
 def held_out_items(item: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """A random `fraction` of the different positions in `item` (int [E]); int32, sorted."""
     items = np.unique(item)
     count = int(np.round(fraction * len(items)))
     return np.sort(np.random.RandomState(seed).permutation(items)[:count]).astype(np.int32)
+
+
+def hidden_users(user: np.ndarray, item: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """A random `fraction` of the users who touched more than `MOST_GIVEN` different items.
+
+    Args:
+        user, item: int [E], the events.
+
+    Returns:
+        int32, sorted.
+    """
+    pairs = np.unique(np.stack([user, item]), axis=1)
+    users, counts = np.unique(pairs[0], return_counts=True)
+    enough = users[counts > MOST_GIVEN]
+    count = int(np.round(fraction * len(enough)))
+    return np.sort(np.random.RandomState(seed).permutation(enough)[:count]).astype(np.int32)
 
 
 def parts_of_events(
@@ -36,6 +57,7 @@ def parts_of_events(
                 sorted by it in the whole file, in each user's or in each item's rows, the first
                 round((1 - test) x count) rows are train, of which the last ones are cut off as validation so that
                 round((1 - test - validation) x count) remain. The rule of the recommenders team's public benchmark.
+            new-users: the test part is all events of the `hidden_users`; of the others, validation is cut within users.
         held_out: positions of the items whose events are all COLD.
     """
     parts = np.full(len(item), COLD, np.int8)
@@ -44,6 +66,11 @@ def parts_of_events(
         parts[warm] = _by_time(time[warm], split)
     elif split.by == "last-out":
         parts[warm] = _last_out(user[warm], time[warm], split)
+    elif split.by == "new-users":
+        known = dataclasses.replace(split, by="within-user", test=0.0)
+        parts = parts_of_events(user, item, time, known, held_out)
+        hidden = hidden_users(user[warm], item[warm], split.test, split.seed)
+        parts[warm[np.isin(user[warm], hidden)]] = TEST
     else:
         numbers = np.random.RandomState(split.seed).uniform(size=len(item))[warm]
         groups = {"within-user": user, "within-item": item}.get(split.by, np.zeros_like(item))[warm]

@@ -50,6 +50,15 @@ class Users:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def anonymous(self, rows: np.ndarray) -> Users:
+        """The same users, with every feature of those at `rows` (bool [U]) absent."""
+        columns = {}
+        for name, column in self.columns.items():
+            columns[name] = column.copy()
+            for row in np.flatnonzero(rows):
+                columns[name][row] = type(column[row])() if column.dtype == object else np.nan
+        return Users(self.ids, columns)
+
 
 @dataclasses.dataclass(frozen=True)
 class Events:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfrec.evaluation.protocols import Protocol
@@ -15,19 +15,17 @@ SHOWN = ("ndcg", "recall", "precision", "map", "hit_rate", "coverage")
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """One protocol on the page: what was compared, and remarks such as how long training took."""
+    """One protocol on the page: what was compared in each of its tasks, and remarks such as how long training took."""
 
     protocol: Protocol
     part: str
     k: int
-    candidates: int
-    comparison: Comparison
+    comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...]
 
 
-def quality_table(section: Section) -> list[list[str]]:
+def quality_table(comparison: Comparison, k: int) -> list[list[str]]:
     """Header and rows: a recommender each, the model first, then how far the model is ahead in nDCG."""
-    comparison, k = section.comparison, section.k
     metrics = [f"{name}@{k}" for name in SHOWN]
     first = metrics[0]
     rows = [["", *(label(metric) for metric in metrics), f"ahead in {label(first)}", "p"]]
@@ -44,6 +42,22 @@ def quality_table(section: Section) -> list[list[str]]:
     return rows
 
 
+def tasks_table(comparisons: Sequence[Comparison], k: int) -> list[list[str]]:
+    """Header and rows: a task each, with the nDCG of every recommender, and the p of a baseline against the model."""
+    metric = f"{SHOWN[0]}@{k}"
+    names = list(comparisons[0].metrics)
+    rows = [[label(metric), *names]]
+    for comparison in comparisons:
+        cells = []
+        for name in names:
+            text = spread_text(metric, comparison.metrics[name][metric], True)
+            if name in comparison.contrasts:
+                text += f" (p {p_value(comparison.contrasts[name][metric].p_value)})"
+            cells.append(text)
+        rows.append([comparison.task, *cells])
+    return rows
+
+
 def spread_text(metric: str, spread: Spread, with_deviation: bool) -> str:
     """A mean over seeds, with its standard deviation."""
     text = number(metric, spread.mean)
@@ -56,21 +70,17 @@ def quality_markdown(title: str, sections: list[Section], command: str, environm
     """The page: a table per protocol, how it was measured, the command, the machine and versions."""
     lines = [f"# {title}", "", "```", command, "```", ""]
     for section in sections:
-        comparison = section.comparison
-        seeds = ", ".join(map(str, comparison.seeds))
         lines += [f"## {section.protocol.name}: {section.protocol.title}", ""]
         if section.part == "validation":
             lines += ["Measured on a validation part cut from the training part by the same rule; to choose by.", ""]
-        header, *rows = quality_table(section)
-        lines += [_row(header), _row(["---"] + ["---:"] * (len(header) - 1)), *map(_row, rows), ""]
-        lines += [
-            f"{comparison.users:,.0f} users, {section.candidates:,} candidates, seeds {seeds}; ± is the standard "
-            "deviation between seeds; p of a t-test paired by user, each user with the mean over seeds. "
-            f"{section.protocol.measured}",
-            "",
-            *section.remarks,
-            "",
-        ]
+        if len(section.comparisons) > 1:
+            lines += [*_table(tasks_table(section.comparisons, section.k)), ""]
+        lines += [section.protocol.measured, ""]
+        for comparison in section.comparisons:
+            if len(section.comparisons) > 1:
+                lines += [f"### {comparison.task}", ""]
+            lines += [*_table(quality_table(comparison, section.k)), "", _counts(comparison), ""]
+        lines += [*section.remarks, ""]
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     lines += [
         "## Machine and versions",
@@ -78,6 +88,19 @@ def quality_markdown(title: str, sections: list[Section], command: str, environm
         f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _counts(comparison: Comparison) -> str:
+    seeds = ", ".join(map(str, comparison.seeds))
+    return (
+        f"{comparison.users:,.0f} users, {comparison.candidates:,.0f} candidates, seeds {seeds}; ± is the standard "
+        "deviation between seeds; p of a t-test paired by user, each user with the mean over seeds."
+    )
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    header, *rest = rows
+    return [_row(header), _row(["---"] + ["---:"] * (len(header) - 1)), *map(_row, rest)]
 
 
 def _row(cells: list[str]) -> str:

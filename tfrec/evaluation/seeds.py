@@ -44,17 +44,19 @@ class Contrast:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A model beside its baselines over seeds.
+    """A model beside its baselines on one task, over seeds.
 
     Attributes:
-        seeds: the seeds.
-        users: the mean number of users asked for.
+        task: name of the task; `seeds`: the seeds.
+        users, candidates: the mean numbers of users asked for and of competing items.
         metrics: by recommender (the model first), then by metric.
         contrasts: by baseline, then by metric, but for those that users have no share in, such as coverage.
     """
 
+    task: str
     seeds: tuple[int, ...]
     users: float
+    candidates: float
     metrics: Mapping[str, Mapping[str, Spread]]
     contrasts: Mapping[str, Mapping[str, Contrast]]
 
@@ -74,8 +76,10 @@ def compared_over_seeds(runs: Sequence[Run], names: Sequence[str]) -> Comparison
     model, baselines = recommenders[0], recommenders[1:]
     outcomes = {name: [run.evaluation.outcome(name) for run in runs] for name in recommenders}
     return Comparison(
+        task=runs[0].evaluation.task,
         seeds=tuple(run.seed for run in runs),
         users=float(np.mean([len(run.users) for run in runs])),
+        candidates=float(np.mean([run.evaluation.candidates for run in runs])),
         metrics={name: {metric: _spread(outcomes[name], metric) for metric in names} for name in recommenders},
         contrasts={
             name: {

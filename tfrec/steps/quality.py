@@ -15,7 +15,8 @@ import numpy as np
 
 from tfrec.config import Config
 from tfrec.data.ingest import ingest
-from tfrec.data.tables import Dataset, joined
+from tfrec.data.tables import Dataset
+from tfrec.encoders.item_inputs import encoded
 from tfrec.evaluation.baselines import ALS, ContentKNN, ContentRidge
 from tfrec.evaluation.content import content_vectors
 from tfrec.evaluation.protocol import evaluate, fitted_baselines
@@ -37,7 +38,7 @@ class Quality:
     """What was measured under one protocol.
 
     Attributes:
-        comparison: the model beside the baselines, over the seeds.
+        comparisons: the model beside the baselines over the seeds, for each task of the protocol.
         seconds: what training took, by seed.
         epochs: how many epochs were trained, by seed.
         settings: the sections of the configuration that decide the result, as the first seed had them.
@@ -46,8 +47,7 @@ class Quality:
     protocol: Protocol
     part: str
     k: int
-    candidates: int
-    comparison: Comparison
+    comparisons: tuple[Comparison, ...]
     seconds: tuple[float, ...]
     epochs: tuple[int, ...]
     settings: dict[str, Any]
@@ -77,16 +77,16 @@ def measure_quality(
     Raises:
         DataError, TrainingError: as ingestion, training and evaluation.
     """
-    runs, seconds, epochs = [], [], []
+    runs: list[list[Run]] = []
+    seconds, epochs = [], []
     divided: Dataset | None = None
-    candidates = 0
     for seed in seeds:
         settings = protocol.config(config, seed, part, stop_early)
         if divided is None or protocol.divides_anew:
             divided, _ = ingest(settings, os.path.join(directory, "data"), progress)
         dataset = protocol.dataset(divided, seed, part, stop_early)
-        task = protocol.task(dataset, part, stop_early)
-        k, candidates = min(k, len(task.candidates)), len(task.candidates)
+        tasks = protocol.tasks(dataset, part, stop_early)
+        k = min(k, *(len(task.candidates) for task in tasks))
         say(f"seed {seed}")
         with tempfile.TemporaryDirectory() as state:
             started = time.perf_counter()
@@ -100,20 +100,23 @@ def measure_quality(
             )
             seconds.append(time.perf_counter() - started)
         epochs.append(len(trained.history))
-        evaluation = evaluate(
-            model_recommender(trained, dataset, task), _baselines(protocol, trained, task, seed), task, [k], bootstrap=0
-        )
-        runs.append(Run(seed, task.users, evaluation))
-        measured = "  ".join(f"{o.name} {o.metrics[f'ndcg@{k}'].value:.4f}" for o in evaluation.outcomes)
-        say(f"seed {seed}: ndcg@{k}  {measured}")
-    comparison = compared_over_seeds(runs, [f"{metric}@{k}" for metric in METRICS])
+        models = model_recommenders(trained, dataset, tasks)
+        baselines = _baselines(protocol, trained, tasks[0], seed)
+        of_seed = []
+        for task, model in zip(tasks, models):
+            told = [BaselineRecommender(recommender.baseline, task.history) for recommender in baselines]
+            evaluation = evaluate(model, told, task, [k], bootstrap=0)
+            of_seed.append(Run(seed, task.users, evaluation))
+            measured = "  ".join(f"{o.name} {o.metrics[f'ndcg@{k}'].value:.4f}" for o in evaluation.outcomes)
+            say(f"seed {seed}, {task.name}: ndcg@{k}  {measured}")
+        runs.append(of_seed)
+    names = [f"{metric}@{k}" for metric in METRICS]
     first = protocol.config(config, seeds[0], part, stop_early)
     return Quality(
         protocol,
         part,
         k,
-        candidates,
-        comparison,
+        tuple(compared_over_seeds(of_task, names) for of_task in zip(*runs)),
         tuple(seconds),
         tuple(epochs),
         {
@@ -126,12 +129,15 @@ def measure_quality(
 
 def model_recommender(trained: Trained, dataset: Dataset, task: Task) -> EmbeddingRecommender:
     """A trained model as a recommender to all users of the data set, each asked with what `task` lets it know."""
+    return model_recommenders(trained, dataset, [task])[0]
+
+
+def model_recommenders(trained: Trained, dataset: Dataset, tasks: Sequence[Task]) -> list[EmbeddingRecommender]:
+    """The same for several tasks, with the items embedded once."""
     config, space = trained.config, trained.blueprint.feature_space
     embedder = Embedder(trained.model, config.serving.history)
     table = embedder.items(trained.inputs)
-    known = [dataset.train] if dataset.validation is dataset.test else [dataset.train, dataset.validation]
     count = len(dataset.users)
-    history = interactions(joined(*known), count).latest(np.arange(count), config.serving.history)
     features = {}
     if config.model.use_user_features:
         features.update(space.encode_users(dataset.users))
@@ -139,7 +145,8 @@ def model_recommender(trained: Trained, dataset: Dataset, task: Task) -> Embeddi
         # The moment a request will come from is not known: absent.
         codes = space.encode_context(dataset.train)
         features.update({name: np.zeros((count, *code.shape[1:]), code.dtype) for name, code in codes.items()})
-    return EmbeddingRecommender(NAME, embedder.queries(table, history, features), table)
+    histories = [interactions(task.known, count).latest(np.arange(count), config.serving.history) for task in tasks]
+    return [EmbeddingRecommender(NAME, embedder.queries(table, history, features), table) for history in histories]
 
 
 def environment() -> dict[str, Any]:
@@ -163,7 +170,7 @@ def _version(package: str) -> str:
 
 def _baselines(protocol: Protocol, trained: Trained, task: Task, seed: int) -> list[BaselineRecommender]:
     """The protocol's baselines, fitted; the seed is for those that draw at random."""
-    if not protocol.cold:
+    if protocol.asks != "new-items":
         names = [name for name in protocol.baselines if name != ALS.name]
         fitted = fitted_baselines(task, names)
         if ALS.name in protocol.baselines:
@@ -178,18 +185,19 @@ def _baselines(protocol: Protocol, trained: Trained, task: Task, seed: int) -> l
 
 
 def catalogue_vectors(trained: Trained) -> np.ndarray:
-    """The content of all items for linear baselines: attributes, and the vectors of frozen encoders, float64 [N, F].
+    """The content of all items for linear baselines, float64 [N, F]: attributes, and what the model's encoders give.
 
-    What an encoder in training makes of an item belongs to the model, so a feature with one is left out.
+    These are the very features the model reads. Of an encoder in training the vectors are those it ended with: taught
+    by the training items, so that a baseline has the same pictures and texts as the model.
 
     Raises:
-        DataError: if no feature is left.
+        DataError: if there is no feature.
     """
-    schema, arrays = trained.config.schema, trained.inputs.arrays
+    schema = trained.config.schema
+    arrays = encoded(trained.inputs, trained.encoders).arrays
     codes = {feature.name: arrays[feature.name] for feature in schema.attributes()}
     vectors = {
         feature.name: np.where(arrays[f"{feature.name}.present"][:, np.newaxis], arrays[feature.name], 0)
         for feature in schema.content()
-        if arrays[feature.name].ndim == 2 and arrays[feature.name].dtype.kind == "f"
     }
     return content_vectors(codes, vectors)
