@@ -38,6 +38,17 @@ def test_a_new_user_with_three_events_is_recommended_more_of_the_same(ask, world
     assert tastes(world, items[:5]).count(taste) >= 3
 
 
+def test_three_events_of_an_unknown_user_count_at_once_and_move_the_answer_away_from_what_strangers_get(ask, world):
+    strangers = ask("serving_default", 1, user_id=["nobody-yet"])["item_ids"][0]
+    for taste in ("space", "castle"):
+        touched = [item for item, its in world.item_taste.items() if its == taste][:3]
+        answer = ask("serving_default", 1, user_id=["nobody-yet"], history=[touched])["item_ids"][0]
+        assert answer != strangers
+        assert tastes(world, answer).count(taste) > tastes(world, strangers).count(taste)
+        similar = {item for row in ask("similar_items", 3, item_id=touched)["item_ids"] for item in row[:5]}
+        assert len(similar & set(answer)) >= 3
+
+
 def test_a_user_with_nothing_gets_an_answer(ask):
     answer = ask("serving_default", 1)
     assert "" not in answer["item_ids"][0] and np.all(np.isfinite(answer["scores"]))
