@@ -138,7 +138,22 @@ def test_augmentation_changes_sound_only_in_training_and_can_be_switched_off():
     encoder, plain = AudioEncoder(ONE_SECOND), AudioEncoder({**ONE_SECOND, "augment": False})
     np.testing.assert_array_equal(encoder(content), encoder(content))
     assert np.abs(encoder(content, training=True) - encoder(content)).max() > 1e-3
-    np.testing.assert_array_equal(plain(content, training=True), plain(content))
+    np.testing.assert_array_equal(plain(content, training=True), plain(content, training=True))
+
+
+def test_absent_clips_in_a_batch_do_not_change_what_is_learned_of_the_others():
+    sounds = [wav_bytes(tone(440, 1.0)), wav_bytes(tone(900, 0.5))]
+    alone, beside_absent = (
+        AudioEncoder({**ONE_SECOND, "augment": False}),
+        AudioEncoder({**ONE_SECOND, "augment": False}),
+    )
+    beside_absent.set_weights(alone.get_weights())
+    alone(alone.prepare(tf.constant(sounds)), training=True)
+    beside_absent(alone.prepare(tf.constant([b"", sounds[0], b"", sounds[1]])), training=True)
+    for mine, theirs in zip(alone.get_weights(), beside_absent.get_weights()):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
+    nothing = alone(tf.zeros([2, 61, 64]), training=True)
+    assert np.isfinite(nothing).all(), "a batch without a single clip"
 
 
 def test_augmentation_hides_one_stretch_of_time_and_one_band_of_frequency():

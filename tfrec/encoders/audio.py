@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfrec.encoders.audio_hub import embedding_width, files_digest, load_audio_model, pooled_embeddings
 from tfrec.encoders.augmentation import augmented_spectrograms, random_seed
 from tfrec.encoders.base import Encoder
-from tfrec.encoders.cnn import check_train, load_weights, small_cnn, train_layers
+from tfrec.encoders.cnn import check_train, load_weights, train_layers
 from tfrec.encoders.fingerprint import weights_fingerprint
+from tfrec.encoders.spectrogram_cnn import spectrogram_cnn
 from tfrec.errors import ConfigError
 from tfrec.settings import fill
 
@@ -21,7 +22,7 @@ SAMPLE_RATE = 16000
 WINDOW, HOP = 512, 256
 LOWEST, HIGHEST = 50.0, 7600.0
 FLOOR = 1e-3
-_WIDTHS = (24, 48, 96)
+_WIDTHS = (12, 24, 48, 96)
 _DIMENSION = 64
 # Bring the usual range of the spectrogram, log(FLOOR) to about 3, near -1..1.
 _MEAN, _SPREAD = -3.0, 3.0
@@ -105,7 +106,7 @@ class AudioEncoder(Encoder):
             chosen.mels, WINDOW // 2 + 1, SAMPLE_RATE, LOWEST, HIGHEST
         ).numpy()
         self.content_spec = tf.TensorSpec([frames, chosen.mels], tf.float32)
-        self.network = small_cnn((frames, chosen.mels, 1), _WIDTHS, self.dimension, keep_columns=True)
+        self.network = spectrogram_cnn(frames, chosen.mels, _WIDTHS, self.dimension)
         if chosen.weights:
             load_weights(self.network, chosen.weights, where)
         train_layers(self.network, train)
@@ -171,10 +172,13 @@ class AudioEncoder(Encoder):
         if self._settings.kind == HUB:
             vectors = pooled_embeddings(self.network, content, self._settings.output, self._width)
             return vectors if self._projection is None else tf.cast(self._projection(vectors), tf.float32)
+        learning = training and not self.frozen
+        if learning:
+            content = _without_absent(content)
         spectrograms = (content - _MEAN) / _SPREAD
-        if training and self._settings.augment and not self.frozen:
+        if learning and self._settings.augment:
             spectrograms = augmented_spectrograms(spectrograms, random_seed())
-        return tf.cast(self.network(spectrograms[..., None]), tf.float32)
+        return tf.cast(self.network(spectrograms[..., None], training=learning), tf.float32)
 
     def fingerprint(self) -> str:
         """A hash of the preparation, the settings that matter and the weights."""
@@ -186,4 +190,18 @@ class AudioEncoder(Encoder):
             "output": chosen.output,
             "content": [self.samples, chosen.mels],
         }
-        return weights_fingerprint(settings, self.weights)
+        # The network's own order does not depend on what is trained, as that of `self.weights` does.
+        weights = self.weights if chosen.kind == HUB else self.network.weights
+        return weights_fingerprint(settings, weights)
+
+
+def _without_absent(content: tf.Tensor) -> tf.Tensor:
+    """Spectrograms [B, frames, mels] with absent clips (zeros) replaced by others of the batch in turn.
+
+    Nobody looks at the vector of an absent clip, but batch normalisation must see nothing but sounds.
+    """
+    absent = tf.cast(tf.reduce_all(tf.equal(content, 0.0), axis=[1, 2]), tf.int32)
+    present = tf.size(absent) - tf.reduce_sum(absent)
+    turn = tf.cumsum(absent) - 1
+    substitutes = tf.gather(tf.argsort(absent, stable=True), tf.maximum(turn, 0) % tf.maximum(present, 1))
+    return tf.gather(content, tf.where(absent > 0, substitutes, tf.range(tf.size(absent))))

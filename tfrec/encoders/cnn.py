@@ -1,4 +1,4 @@
-"""A small CNN that trains from scratch on a CPU, and which of a network's layers are trained."""
+"""A small CNN for pictures that trains from scratch on a CPU, and which of a network's layers are trained."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tfrec.errors import ConfigError
 _STEM = 4
 
 
-def small_cnn(
-    shape: tuple[int, int, int], widths: tuple[int, ...], dimension: int, keep_columns: bool
-) -> tf.keras.Model:
+def small_cnn(shape: tuple[int, int, int], widths: tuple[int, ...], dimension: int) -> tf.keras.Model:
     """Return a network from float [B, height, width, channels] to [B, dimension].
 
     A stem of 4x4 patches, then 3x3 convolutions of stride 2, so that the large maps, which cost the time, have few
@@ -27,19 +25,13 @@ def small_cnn(
         shape: height, width and channels, static.
         widths: channels of the stem and of each convolution after it.
         dimension: width of the vectors.
-        keep_columns: pool over the height only. The columns of a spectrogram are bands of frequency, and a high note
-            is another sound than a low one; a picture shows the same thing wherever it stands.
     """
     inputs = outputs = tf.keras.Input(shape)
     for index, width in enumerate(widths):
         kernel, stride = (_STEM, _STEM) if index == 0 else (3, 2)
         convolution = tf.keras.layers.Conv2D(width, kernel, strides=stride, padding="same", activation="relu")
         outputs = convolution(outputs)
-    axes = [1] if keep_columns else [1, 2]
-    pooled = [
-        tf.keras.layers.Flatten()(tf.reduce_mean(outputs, axes)),
-        tf.keras.layers.Flatten()(tf.reduce_max(outputs, axes)),
-    ]
+    pooled = [tf.reduce_mean(outputs, [1, 2]), tf.reduce_max(outputs, [1, 2])]
     outputs = tf.keras.layers.LayerNormalization(epsilon=1e-5)(tf.keras.layers.Concatenate()(pooled))
     return tf.keras.Model(inputs, tf.keras.layers.Dense(dimension)(outputs))
 

@@ -85,7 +85,7 @@ class ImageEncoder(Encoder):
         if chosen.weights == "imagenet":
             raise ConfigError(f"{where}: small-cnn has no imagenet weights; name a CNN of keras.applications as kind")
         size, self.dimension = chosen.size or _SMALL_SIZE, chosen.dimension or _DIMENSION
-        self.network = small_cnn((size, size, 3), _WIDTHS, self.dimension, keep_columns=False)
+        self.network = small_cnn((size, size, 3), _WIDTHS, self.dimension)
         self.projection = None
         self._preprocess = lambda pictures: pictures / 127.5 - 1
         self._normalise_by_batch = False
