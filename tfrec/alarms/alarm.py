@@ -27,6 +27,11 @@ class Alarm:
     numbers: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        """The name as a heading."""
+        return self.name[:1].upper() + self.name[1:]
+
+    @property
     def sentence(self) -> str:
         """The alarm as one sentence, without its name."""
         return f"{self.seen}; {self.expected}; {self.advice}."

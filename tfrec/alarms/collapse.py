@@ -40,7 +40,7 @@ def low_rank(vectors: np.ndarray) -> Alarm | None:
         COLLAPSE,
         f"the vectors of the items spread in {rank:.1f} of their {vectors.shape[1]} dimensions (effective rank)",
         f"vectors that tell items apart spread in at least {floor:.1f}",
-        "lower training.learning_rate or training.temperature, and see whether the item features differ at all",
+        "lower training.learning_rate or training.weight_decay, and see whether the item features differ at all",
         {"effective_rank": rank, "dimensions": float(vectors.shape[1]), "floor": floor},
     )
 

@@ -64,6 +64,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             "reused": reused,
             "epochs": len(trained.history),
             "validation": trained.validation_metrics(),
+            "alarms": [alarm.to_json() for alarm in trained.alarms],
             "quarantine": quarantine,
             "data": report.to_json(),
         }

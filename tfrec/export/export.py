@@ -12,8 +12,11 @@ from tfrec.data.tables import Catalogue, Dataset, joined
 from tfrec.errors import ServableError
 from tfrec.export.atomic import written_folder
 from tfrec.export.known_users import KnownUsers
+from tfrec.export.loaded import LoadedServable
 from tfrec.export.manifest import manifest, write_extras
 from tfrec.export.op_check import servable_problems
+from tfrec.export.probe import Probe
+from tfrec.export.probing import build_probe
 from tfrec.export.servable import Servable
 from tfrec.export.towers import ServingTowers, item_signature, query_signature
 from tfrec.export.warmup import write_warmup
@@ -40,7 +43,8 @@ def export_servable(
         `destination`.
 
     Raises:
-        ServableError: if the folder exists or the stock serving image could not run the model.
+        ServableError: if the folder exists, the stock serving image could not run the model, or the servable answers
+            unlike the trained model.
         TrainingError: if the disk is full.
     """
     config = trained.config
@@ -70,18 +74,29 @@ def export_servable(
         len(dataset.users) if serving.known_users else 0,
         metrics,
     )
-    write_servable(servable, config.model_name, content, dataset.catalogue, destination)
+    content["alarms"] = [alarm.to_json() for alarm in trained.alarms]
+    probe = build_probe(trained, dataset, vectors, specs)
+    write_servable(servable, config.model_name, content, dataset.catalogue, destination, probe)
     say(f"exported {len(dataset.catalogue)} items to {destination}")
     return destination
 
 
 def write_servable(
-    servable: Servable, model_name: str, content: Mapping[str, Any], catalogue: Catalogue, destination: str
+    servable: Servable,
+    model_name: str,
+    content: Mapping[str, Any],
+    catalogue: Catalogue,
+    destination: str,
+    probe: Probe | None = None,
 ) -> None:
     """Save a servable with its warm-up requests, manifest and item list; refuse one that would not load.
 
+    Args:
+        probe: what it must answer once it is loaded again; stored beside it.
+
     Raises:
-        ServableError: if the folder exists or the stock serving image could not run the model.
+        ServableError: if the folder exists, the stock serving image could not run the model, or it answers otherwise
+            than the probe says.
     """
     with written_folder(destination) as folder:
         signatures = servable.signatures()
@@ -92,6 +107,11 @@ def write_servable(
         problems = servable_problems(folder)
         if problems:
             raise ServableError(f"the stock serving image cannot run this model: {'; '.join(problems[:5])}")
+        if probe is not None:
+            probe.write(folder)
+            alarms = probe.alarms(LoadedServable(folder).signatures)
+            if alarms:
+                raise ServableError(f"nothing was exported: {' '.join(alarm.sentence for alarm in alarms)}")
 
 
 def _search_space(trained: Trained) -> tuple[np.ndarray | None, np.ndarray | None]:
