@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from tfrec.alarms.alarm import Alarm
 from tfrec.config import Gates
 from tfrec.evaluation.gates import check_gates
 from tfrec.evaluation.result import Estimate, Evaluation, Outcome
@@ -75,3 +76,11 @@ def test_a_model_without_a_value_is_not_blessed(evaluation):
     assert check_gates(Gates(), broken) == [
         "model has no finite ndcg@10 on warm items, test part, so it cannot be judged."
     ]
+
+
+def test_an_alarm_is_a_reason_but_what_lies_below_popularity_is_left_to_the_gates(evaluation):
+    alarms = [
+        Alarm("collapse", "all users get one list", "people differ", "train longer"),
+        Alarm("below MostPop", "ndcg@10 is low", "it is above", "train longer"),
+    ]
+    assert check_gates(Gates(), evaluation, alarms) == ["Collapse: all users get one list."]

@@ -63,6 +63,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             "model": model,
             "blessed": outcome.blessed,
             "reasons": outcome.reasons,
+            "alarms": [alarm.to_json() for alarm in outcome.alarms],
             "metrics": outcome.metrics(),
             "report": page,
             "warm": outcome.warm.to_json(),

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tfrec.alarms.alarm import BELOW_MOST_POP, Alarm
 from tfrec.config import Gates
 from tfrec.evaluation.result import Evaluation
 
 
-def check_gates(gates: Gates, evaluation: Evaluation) -> list[str]:
-    """Return why the model is not blessed, one sentence each; an empty list blesses it."""
+def check_gates(gates: Gates, evaluation: Evaluation, alarms: Sequence[Alarm] = ()) -> list[str]:
+    """Return why the model is not blessed, one sentence each; an empty list blesses it.
+
+    Every alarm is a reason, but for a result below MostPop: which baselines a model must be better than, and by what
+    margin, the gates say.
+    """
+    return [*_missed(gates, evaluation), *(_reason(alarm) for alarm in alarms if alarm.name != BELOW_MOST_POP)]
+
+
+def _reason(alarm: Alarm) -> str:
+    return f"{alarm.title}: {alarm.seen}."
+
+
+def _missed(gates: Gates, evaluation: Evaluation) -> list[str]:
     metric = gates.metric
     estimate = evaluation.model.metrics.get(metric)
     if estimate is None:

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from tfrec.alarms.alarm import Alarm
 from tfrec.errors import TfrecError
 from tfrec.evaluation import plots, wording
 from tfrec.evaluation.metrics import METRICS
@@ -36,6 +37,7 @@ class Report:
         warm, cold: evaluations on known and on held-out items.
         metric: the metric that decides, such as `ndcg@10`.
         reasons: why the model is not blessed, from `check_gates`; empty if it is, None if no gate was asked.
+        alarms: what is wrong with the model or its data, see docs/alarms.md.
         data: the data report as JSON: counts, and quarantined rows by reason, nested at will.
         data_summary: the data report as sentences; those that start with spaces belong to the one before.
         training: metrics by name for each epoch, validation ones prefixed by `val_`.
@@ -50,6 +52,7 @@ class Report:
     cold: Evaluation | None = None
     metric: str = "ndcg@10"
     reasons: Sequence[str] | None = None
+    alarms: Sequence[Alarm] = ()
     data: Mapping[str, Any] | None = None
     data_summary: Sequence[str] = ()
     training: Sequence[Mapping[str, float]] = ()
@@ -66,6 +69,7 @@ class Report:
             "metric": self.metric,
             "blessed": None if self.reasons is None else not self.reasons,
             "reasons": None if self.reasons is None else list(self.reasons),
+            "alarms": [alarm.to_json() for alarm in self.alarms],
             "warm": self.warm.to_json(),
             "cold": None if self.cold is None else self.cold.to_json(),
             "data": self.data,

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrec.alarms.alarm import Alarm
 from tfrec.config import Config
 from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset, Events, joined
@@ -22,6 +23,7 @@ from tfrec.evaluation.result import Evaluation
 from tfrec.evaluation.tasks import Task, cold_task, warm_task
 from tfrec.export.add_items import embed_catalogue
 from tfrec.export.loaded import LoadedServable
+from tfrec.steps.alarms import servable_alarms
 from tfrec.training.interactions import interactions
 
 NAME = "tfrec"
@@ -36,12 +38,14 @@ class Assessment:
         warm: known items on the test part; cold: held-out items, None where none were held out.
         reasons: why the model is not blessed, one sentence each.
         directory: where report.json and report.html are.
+        alarms: what is wrong with the model or its data, see docs/alarms.md.
     """
 
     warm: Evaluation
     cold: Evaluation | None
     reasons: list[str]
     directory: str
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def blessed(self) -> bool:
@@ -100,13 +104,17 @@ def evaluate_servable(
     cold_result = None
     if len(dataset.held_out) and len(dataset.cold):
         cold_result = _evaluate_cold(config, dataset, model, options, say)
-    reasons = check_gates(config.gates, warm_result)
+    alarms = servable_alarms(config, dataset, model, queries, warm, warm_result)
+    for alarm in alarms:
+        say(str(alarm))
+    reasons = check_gates(config.gates, warm_result, alarms)
     page = Report(
         title=config.name,
         warm=warm_result,
         cold=cold_result,
         metric=config.gates.metric,
         reasons=reasons,
+        alarms=alarms,
         data=report.to_json() if report else None,
         data_summary=report.sentences() if report else (),
         training=history,
@@ -116,9 +124,15 @@ def evaluate_servable(
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
     write_report(page, destination)
-    assessment = Assessment(warm_result, cold_result, reasons, destination)
+    assessment = Assessment(warm_result, cold_result, reasons, destination, tuple(alarms))
     with open(os.path.join(destination, "metrics.json"), "w", encoding="utf-8") as file:
-        json.dump({"blessed": assessment.blessed, "reasons": reasons, "metrics": assessment.metrics()}, file, indent=1)
+        judgement = {
+            "blessed": assessment.blessed,
+            "reasons": reasons,
+            "alarms": [alarm.to_json() for alarm in alarms],
+            "metrics": assessment.metrics(),
+        }
+        json.dump(judgement, file, indent=1)
     return assessment
 
 
