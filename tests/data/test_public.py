@@ -109,6 +109,16 @@ def test_posters_and_overviews_are_joined_by_id(source_100k, tmp_path):
     assert (text.columns, poster.modality) == (("title", "overview"), "image")
 
 
+def test_the_table_itself_may_be_given_in_place_of_its_folder(source_100k, tmp_path):
+    table = tmp_path / "plots" / "my-films.csv"
+    (table.parent / "posters").mkdir(parents=True)
+    (table.parent / "posters" / "a.jpg").write_bytes(b"bytes of a poster")
+    table.write_text("item_id,poster,overview\n1,posters/a.jpg,Far away.\n")
+    path = prepare_public("movielens-100k", str(source_100k), str(tmp_path / "out"), extra=str(table), say=quiet)
+    assert read(path, "catalogue.csv")["overview"].tolist() == ["Far away.", "", ""]
+    assert (tmp_path / "out" / "posters" / "1.jpg").read_bytes() == b"bytes of a poster"
+
+
 def test_a_poster_outside_the_folder_is_refused(source_100k, tmp_path):
     extra = tmp_path / "extra"
     extra.mkdir()

@@ -38,7 +38,9 @@ def add_to(commands: Any) -> None:
             f"tfrec data {name} --source downloads/ml --out films\ntfrec pipeline run -c films/tfrec.yaml",
         )
         parser.add_argument("--source", default="", metavar="PATH", help="unpacked folder or zip file; else downloaded")
-        parser.add_argument("--extra", default="", metavar="DIR", help="folder with overviews and posters to add")
+        parser.add_argument(
+            "--extra", default="", metavar="PATH", help="folder or table of overviews and posters to add"
+        )
         parser.add_argument(
             "--minimum-rating", type=float, metavar="R", help="count only ratings of at least R as liked"
         )

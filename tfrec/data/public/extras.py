@@ -16,14 +16,16 @@ _IDS = ("item_id", "movieId")
 def with_extras(items: pd.DataFrame, folder: str, destination: str) -> pd.DataFrame:
     """The items with the columns `overview` and `poster` that the folder has, "" where it lacks one.
 
-    The folder holds items.csv or overviews.csv with the column item_id or movieId, and overview or poster or both; a
-    poster is a path from that folder. Posters are copied to `destination`/posters; one whose file is missing keeps its
-    path, so that ingestion reports it.
+    The folder holds items.csv or overviews.csv with the column item_id or movieId, and overview or poster or both; in
+    its place such a table may be given, whatever it is called. A poster is a path from the folder. Posters are copied
+    to `destination`/posters; one whose file is missing keeps its path, so that ingestion reports it.
 
     Raises:
         DataError: if the folder, the file or the columns are missing, or a poster leads out of the folder.
     """
     table = _table(folder)
+    if os.path.isfile(folder):
+        folder = os.path.dirname(folder)
     key = next((name for name in _IDS if name in table), None)
     columns = [column for column in ("overview", "poster") if column in table]
     if key is None or not columns:
@@ -43,8 +45,8 @@ def with_extras(items: pd.DataFrame, folder: str, destination: str) -> pd.DataFr
 
 
 def _table(folder: str) -> pd.DataFrame:
-    for name in _FILES:
-        path = os.path.join(folder, name)
+    paths = [folder] if os.path.isfile(folder) else [os.path.join(folder, name) for name in _FILES]
+    for path in paths:
         if os.path.isfile(path):
             try:
                 return pd.read_csv(path, dtype=str, keep_default_na=False)

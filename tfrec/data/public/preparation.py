@@ -31,7 +31,8 @@ def prepare_public(
         name: one of `PUBLIC_DATA`.
         source: the unpacked folder or the zip file of the release; "" downloads it from GroupLens.
         destination: folder to write to, made if it does not exist.
-        extra: folder with items.csv or overviews.csv (item_id or movieId, overview, poster) to add, or "".
+        extra: folder with items.csv or overviews.csv (item_id or movieId, overview, poster) to add, or such a table
+            itself, or "".
         minimum_value: set in the configuration as the smallest rating that counts; None counts all.
         say: shows the terms of use to the user.
         progress: called during a download with (bytes done, bytes in all).
