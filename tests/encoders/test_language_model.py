@@ -65,6 +65,21 @@ def test_the_loss_is_the_cross_entropy_of_the_hidden_tokens(tiny_bert, monkeypat
     assert float(model.loss(content, training=False)) == pytest.approx(expected, rel=1e-4)
 
 
+def test_it_compiles_with_xla(tiny_bert):
+    encoder = trained(tiny_bert)
+    content = encoder.prepare(tf.constant(CORPUS * 4))
+
+    @tf.function(jit_compile=True)
+    def step(content):
+        with tf.GradientTape() as tape:
+            loss = encoder.language_loss(content)
+        gradients = tape.gradient(loss, encoder.trainable_weights)
+        return loss, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    loss, gradients = step(content)
+    assert np.isfinite(float(loss)) and all(np.isfinite(gradient.numpy()).all() for gradient in gradients)
+
+
 def test_absent_texts_alone_cost_nothing(tiny_bert):
     encoder = trained(tiny_bert)
     assert float(encoder.language_loss(encoder.prepare(tf.constant(["", ""])))) == 0.0
