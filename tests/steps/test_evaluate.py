@@ -1,8 +1,10 @@
+import dataclasses
 import json
 
 import pytest
 
-from tfrec.errors import DataError, ServableError
+from tfrec.config import parse_config
+from tfrec.errors import ConfigError, DataError, ServableError
 from tfrec.export.export import export_servable
 from tfrec.steps.evaluate import evaluate_servable
 from tfrec.steps.push import next_version, push, versions
@@ -69,9 +71,42 @@ def test_a_model_that_misses_a_gate_is_not_blessed_and_says_why(world, dataset, 
     assert written["blessed"] is False and written["reasons"] == assessment.reasons
 
 
-def test_a_test_part_that_asks_for_nothing_is_told(world, dataset, servable, tmp_path):
-    import dataclasses
+@pytest.fixture(scope="module")
+def fold_in(make_world, tmp_path_factory):
+    """A shop trained and evaluated under the protocol of new users: its configuration, data, servable, assessment."""
+    from tfrec.training.trainer import train
 
+    folder = tmp_path_factory.mktemp("fold_in")
+    world = make_world(folder / "shop", {"category": "category"}, items=40, users=60, events=16)
+    document = world.document(training={"epochs": 2})
+    document["split"] = {"protocol": "new-users"}
+    config = parse_config(document, str(folder / "shop" / "shop.yaml"))
+    dataset = world.dataset(config)
+    trained = train(config, dataset, str(folder / "training"), say=lambda line: None)
+    model = export_servable(trained, dataset, str(folder / "model"), say=lambda line: None)
+    return config, dataset, model, evaluate_servable(config, dataset, model, str(folder / "report"), say=[].append)
+
+
+def test_the_configured_protocol_is_what_is_asked(fold_in):
+    assessment = fold_in[-1]
+    told = [evaluation.task for evaluation in (*assessment.further, assessment.warm)]
+    assert told == [f"new users, {count} given" for count in ("1 event", "3 events", "5 events", "10 events")]
+    for evaluation in (*assessment.further, assessment.warm):
+        assert evaluation.users == 6
+        assert {baseline.name for baseline in evaluation.baselines} >= {"MostPop", "ItemKNN", "EASE", "ALS"}
+    with open(f"{assessment.directory}/report.html", encoding="utf-8") as file:
+        page = file.read()
+    assert all(name in page for name in told)
+
+
+def test_a_protocol_of_new_items_only_cannot_be_judged_by_the_gates(fold_in, tmp_path):
+    config, dataset, model, _ = fold_in
+    config = dataclasses.replace(config, split=dataclasses.replace(config.split, protocol="held-out-items"))
+    with pytest.raises(ConfigError, match="benchmark quality --protocol held-out-items"):
+        evaluate_servable(config, dataset, model, str(tmp_path), say=lambda line: None)
+
+
+def test_a_test_part_that_asks_for_nothing_is_told(world, dataset, servable, tmp_path):
     import numpy as np
 
     nothing = dataclasses.replace(dataset, test=dataset.test.take(np.zeros(0, int)))

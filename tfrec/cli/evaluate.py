@@ -22,8 +22,9 @@ def add_to(commands: Any) -> None:
         commands,
         "evaluate",
         _run,
-        "measure the exported model on the test part, beside MostPop and item-kNN",
+        "measure the exported model on the test part, beside MostPop, item-kNN, EASE and ALS",
         "tfrec evaluate -c tfrec.yaml",
+        "It asks what split.protocol asks, by default for known items; for several seeds see `benchmark quality`.\n"
         "Items held out of training are ranked too, from each of their modalities alone and from all together.\n"
         "The exit status is 1 if the model does not pass its gates.",
     )
@@ -49,7 +50,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
         dataset, report = ingest(config, places.data, progress)
     history = [] if given.model else _history(places)
     outcome = evaluate_servable(config, dataset, model, places.evaluation(model), report, history, output.say)
-    for result in (outcome.warm, outcome.cold):
+    for result in (*outcome.further, outcome.warm, outcome.cold):
         if result is not None:
             output.show(console_table(result, k=min(10, max(result.ks))))
     for reason in outcome.reasons:
@@ -67,6 +68,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             "metrics": outcome.metrics(),
             "report": page,
             "warm": outcome.warm.to_json(),
+            "further": [evaluation.to_json() for evaluation in outcome.further],
             "cold": outcome.cold.to_json() if outcome.cold else None,
         }
     )

@@ -34,7 +34,7 @@ class Report:
 
     Attributes:
         title: heading, usually the name of the recommender.
-        warm, cold: evaluations on known and on held-out items.
+        warm, cold: evaluations on known and on held-out items; `further`: on other tasks of the same protocol.
         metric: the metric that decides, such as `ndcg@10`.
         reasons: why the model is not blessed, from `check_gates`; empty if it is, None if no gate was asked.
         alarms: what is wrong with the model or its data, see docs/alarms.md.
@@ -60,6 +60,7 @@ class Report:
     versions: Mapping[str, str] | None = None
     examples: Sequence[Example] = ()
     created: str = ""
+    further: Sequence[Evaluation] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON document; `blessed` is None if no gate was asked."""
@@ -71,6 +72,7 @@ class Report:
             "reasons": None if self.reasons is None else list(self.reasons),
             "alarms": [alarm.to_json() for alarm in self.alarms],
             "warm": self.warm.to_json(),
+            "further": [evaluation.to_json() for evaluation in self.further],
             "cold": None if self.cold is None else self.cold.to_json(),
             "data": self.data,
             "data_summary": list(self.data_summary),
@@ -132,6 +134,7 @@ def report_html(report: Report) -> str:
             for evaluation in (report.warm, report.cold)
             if evaluation is not None
         ],
+        further=[_section(evaluation, _measured(report.metric, evaluation)) for evaluation in report.further],
         popularity=Markup(plots.popularity_bars(report.warm)),
         training=Markup(plots.training_curves(report.training, report.metric)),
     )

@@ -14,9 +14,11 @@ import numpy as np
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Config
 from tfrec.data.report import Report as DataReport
-from tfrec.data.tables import Catalogue, Dataset, Events, joined
+from tfrec.data.tables import Catalogue, Dataset
+from tfrec.errors import ConfigError
 from tfrec.evaluation.gates import check_gates
 from tfrec.evaluation.protocol import evaluate, fitted_baselines
+from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.report import Example, Report, write_report
 from tfrec.evaluation.result import Evaluation
@@ -35,7 +37,9 @@ class Assessment:
     """What came out of an evaluation.
 
     Attributes:
-        warm: known items on the test part; cold: held-out items, None where none were held out.
+        warm: the task that is judged: known items on the test part, or what `split.protocol` asks.
+        further: where the protocol has several tasks, the others.
+        cold: held-out items, None where none were held out.
         reasons: why the model is not blessed, one sentence each.
         directory: where report.json and report.html are.
         alarms: what is wrong with the model or its data, see docs/alarms.md.
@@ -45,6 +49,7 @@ class Assessment:
     cold: Evaluation | None
     reasons: list[str]
     directory: str
+    further: tuple[Evaluation, ...] = ()
     alarms: tuple[Alarm, ...] = ()
 
     @property
@@ -80,6 +85,7 @@ def evaluate_servable(
         history: the logs of the training epochs.
 
     Raises:
+        ConfigError: if the configured protocol has no task that a gate can judge.
         DataError: if the test part asks for nothing.
         ServableError: if the model cannot be loaded.
     """
@@ -90,21 +96,27 @@ def evaluate_servable(
         "confidence": settings.confidence,
         "seed": config.split.seed,
     }
-    warm = warm_task(dataset)
-    queries = _queries(config, dataset, model, [dataset.train, dataset.validation])
-    say(f"evaluating on {len(warm.users):,} users and {len(warm.candidates):,} known items")
-    warm_result = evaluate(
-        EmbeddingRecommender(NAME, queries, model.vectors),
-        fitted_baselines(warm),
-        warm,
-        _cut_offs(settings.k, warm),
-        item_vectors=model.vectors,
-        **options,
-    )
+    dataset, tasks = _asked(config, dataset)
+    say(f"evaluating on {len(tasks[0].users):,} users and {len(tasks[0].candidates):,} known items")
+    results = []
+    for task in tasks:
+        queries = _queries(config, dataset, model, task)
+        results.append(
+            evaluate(
+                EmbeddingRecommender(NAME, queries, model.vectors),
+                fitted_baselines(task),
+                task,
+                _cut_offs(settings.k, task),
+                item_vectors=model.vectors,
+                **options,
+            )
+        )
+    # Of several tasks the last tells most of the users, so it is the one that is judged.
+    *further, warm_result = results
     cold_result = None
     if len(dataset.held_out) and len(dataset.cold):
         cold_result = _evaluate_cold(config, dataset, model, options, say)
-    alarms = servable_alarms(config, dataset, model, queries, warm, warm_result)
+    alarms = servable_alarms(config, dataset, model, queries, tasks[-1], warm_result)
     for alarm in alarms:
         say(str(alarm))
     reasons = check_gates(config.gates, warm_result, alarms)
@@ -112,6 +124,7 @@ def evaluate_servable(
         title=config.name,
         warm=warm_result,
         cold=cold_result,
+        further=further,
         metric=config.gates.metric,
         reasons=reasons,
         alarms=alarms,
@@ -120,11 +133,11 @@ def evaluate_servable(
         training=history,
         configuration=_settings(config),
         versions=model.manifest["versions"],
-        examples=_examples(dataset, model, queries, warm),
+        examples=_examples(dataset, model, queries, tasks[-1]),
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
     write_report(page, destination)
-    assessment = Assessment(warm_result, cold_result, reasons, destination, tuple(alarms))
+    assessment = Assessment(warm_result, cold_result, reasons, destination, tuple(further), tuple(alarms))
     with open(os.path.join(destination, "metrics.json"), "w", encoding="utf-8") as file:
         judgement = {
             "blessed": assessment.blessed,
@@ -136,12 +149,30 @@ def evaluate_servable(
     return assessment
 
 
+def _asked(config: Config, dataset: Dataset) -> tuple[Dataset, tuple[Task, ...]]:
+    """The data as the configured protocol has it, and its tasks; those of known items where none is named.
+
+    Raises:
+        DataError, ConfigError: if the protocol has no task that a gate can judge, or one that asks for nothing.
+    """
+    if not config.split.protocol:
+        return dataset, (warm_task(dataset),)
+    chosen = protocol(config.split.protocol)
+    if chosen.asks == "new-items":
+        raise ConfigError(
+            f"split.protocol {chosen.name} leaves no event of a known item to judge the model by; measure it with "
+            f"`tfrec benchmark quality --protocol {chosen.name}`, or set split.held_out_items beside another split"
+        )
+    dataset = chosen.dataset(dataset, config.split.seed)
+    return dataset, chosen.tasks(dataset)
+
+
 def _evaluate_cold(
     config: Config, dataset: Dataset, model: LoadedServable, options: Mapping[str, Any], say: Callable[[str], None]
 ) -> Evaluation:
     """Rank held-out items among themselves: from all their modalities, from each alone, and at random."""
     task = cold_task(dataset)
-    queries = _queries(config, dataset, model, [dataset.train])
+    queries = _queries(config, dataset, model, task)
     say(f"evaluating {len(task.candidates):,} held-out items, each modality alone and all together")
     alone = [
         EmbeddingRecommender(f"{feature.name} alone", queries, _vectors_from(feature.name, dataset, model))
@@ -157,11 +188,11 @@ def _evaluate_cold(
     )
 
 
-def _queries(config: Config, dataset: Dataset, model: LoadedServable, parts: list[Events]) -> np.ndarray:
-    """Every user's query, float32 [U, D], from the events of `parts`."""
-    pairs = interactions(joined(*parts), len(dataset.users))
+def _queries(config: Config, dataset: Dataset, model: LoadedServable, task: Task) -> np.ndarray:
+    """Every user's query, float32 [U, D], from what the task lets be known."""
     rows = np.arange(len(dataset.users))
-    return model.queries(pairs.latest(rows, config.serving.history), dataset.users, rows)
+    known = interactions(task.known, len(rows))
+    return model.queries(known.latest(rows, config.serving.history), dataset.users, rows)
 
 
 def _vectors_from(feature: str, dataset: Dataset, model: LoadedServable) -> np.ndarray:
@@ -206,8 +237,7 @@ def _examples(dataset: Dataset, model: LoadedServable, queries: np.ndarray, task
     recommender = EmbeddingRecommender(NAME, queries, model.vectors)
     k = min(10, len(task.candidates))
     found = recommender.recommend(task.users[rows], k, exclude=task.exclude[rows], candidates=task.candidates)
-    pairs = interactions(joined(dataset.train, dataset.validation), len(dataset.users))
-    latest = pairs.latest(task.users[rows], 8)
+    latest = interactions(task.known, len(dataset.users)).latest(task.users[rows], 8)
     titles = np.where(dataset.catalogue.titles == "", dataset.catalogue.ids, dataset.catalogue.titles)
     return [
         Example(
