@@ -157,6 +157,8 @@ def train(
         if keeper.finished:
             break
         bell.validation = measured(content)
+        # Traced anew: Keras would take spectrograms and then vectors for one input of unknown shape.
+        model.train_function = None
         model.fit(
             _distributed(strategy, prepared(content), training.seed, first),
             epochs=last,
