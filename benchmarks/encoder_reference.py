@@ -7,9 +7,9 @@ Needs `pip install torch transformers` in an environment of its own, and the che
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 
 OUTPUT = os.path.join(os.path.dirname(__file__), "..", "tests", "encoders", "minilm_reference.json")
 MAX_LENGTH = 256
@@ -83,6 +83,8 @@ def main(model_folder: str, output: str = OUTPUT) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model_folder", help="the checkpoint, with its vocab.txt")
+    parser.add_argument("output", nargs="?", default=OUTPUT, help="JSON file to write; the tests' by default")
+    given = parser.parse_args()
+    main(given.model_folder, given.output)

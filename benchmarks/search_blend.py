@@ -12,12 +12,13 @@ import argparse
 import tempfile
 
 import numpy as np
-import tensorflow as tf
 
 from tfrec.config import load_config
 from tfrec.data.ingest import ingest
 from tfrec.encoders.item_inputs import search_texts
 from tfrec.export.loaded import LoadedServable
+
+import tensorflow as tf  # isort: skip
 
 SHARES = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 WORDS = 6
