@@ -170,3 +170,22 @@ def test_a_named_protocol_decides_the_split_but_not_the_validation_part():
 def test_a_protocol_that_is_unknown_or_contradicted_is_refused(split, said):
     with pytest.raises(ConfigError, match=said):
         parse_config({**GOOD, "split": split}, "/a.yaml")
+
+
+def test_a_model_is_built_without_the_features_that_are_switched_off():
+    features = {"text": "text", "poster": "image", "genres": "categories", "year": "number"}
+    document = changed("schema.items.features", features)
+    names = lambda config: [feature.name for feature in config.schema.items.features]  # noqa: E731
+    assert names(parse_config({**document, "model": {"without": ["poster", "year"]}}, "/a.yaml")) == ["text", "genres"]
+    config = parse_config({**document, "model": {"without": "attributes"}}, "/a.yaml")
+    assert names(config) == ["text", "poster"]
+    fewer = config.without(["poster"])
+    assert names(fewer) == ["text"] and fewer.model.without == ("attributes", "poster")
+    with pytest.raises(ConfigError, match=r"model\.without names 'postr'.*there are attributes, genres, poster"):
+        parse_config({**document, "model": {"without": ["postr"]}}, "/a.yaml")
+
+
+def test_the_audit_of_the_gates_is_found_from_the_folder_of_the_file():
+    assert parse_config({**GOOD, "gates": {"audit": "audits/a.json"}}, "/shop/a.yaml").gates.audit == (
+        "/shop/audits/a.json"
+    )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from tfrec.config_checks import check_model_name, check_settings
 from tfrec.errors import ConfigError
+from tfrec.modalities import without
 from tfrec.named_splits import with_named_split
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
@@ -55,6 +56,8 @@ class Model:
 
     Attributes:
         dimension: width of the shared embedding space.
+        without: item features, or `attributes` for all of them, that the model is built without: they are neither read
+            nor encoded, and the signatures do not take them. `tfrec audit` says which do harm.
         use_id: whether items seen in training get a learned vector of their own beside their content.
         fusion: concatenation, weighted, gate, attention, transformer or decision.
         modality_dropout: chance that a content modality or the attributes of an item are hidden in a training step.
@@ -69,6 +72,7 @@ class Model:
     """
 
     dimension: int = 64
+    without: tuple[str, ...] = ()
     use_id: bool = True
     fusion: str = "gate"
     modality_dropout: float = 0.2
@@ -144,12 +148,14 @@ class Gates:
     """What a model must reach on the test part before it is blessed and pushed.
 
     The metric is compared with each named baseline times `margin`; `minimum_coverage` is a share of the catalogue.
+    `audit` is the JSON file of an audit, whose harmful modalities the model must not read; "" for none.
     """
 
     metric: str = "ndcg@10"
     better_than: tuple[str, ...] = ("MostPop",)
     margin: float = 1.0
     minimum_coverage: float = 0.0
+    audit: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +198,16 @@ class Config:
     def push_directory(self) -> str:
         """The folder TensorFlow Serving watches for versions of the model."""
         return self.serving.push or os.path.join(self.data.output, "serving", self.model_name)
+
+    def without(self, names: Sequence[str]) -> Config:
+        """The configuration of a model without the modalities or item features `names`, see `Model.without`.
+
+        Raises:
+            ConfigError: if there is no such item feature.
+        """
+        schema = without(self.schema, names, "without")
+        model = dataclasses.replace(self.model, without=(*self.model.without, *names))
+        return dataclasses.replace(self, schema=schema, model=model)
 
 
 _SECTIONS = {
@@ -256,7 +272,11 @@ def parse_config(document: Any, source: str) -> Config:
     serving = sections["serving"]
     if serving.push:
         sections["serving"] = dataclasses.replace(serving, push=_absolute(serving.push, folder))
+    gates = sections["gates"]
+    if gates.audit:
+        sections["gates"] = dataclasses.replace(gates, audit=_absolute(gates.audit, folder))
     schema = parse_schema(document["schema"], folder, f"{source}: schema")
+    schema = without(schema, sections["model"].without, f"{source}: model.without")
     if not schema.items.features and not sections["model"].use_id:
         raise ConfigError(
             f"{source}: items have no features and model.use_id is false, so there is nothing to learn from; "

@@ -1,0 +1,39 @@
+"""The modalities of items: every text, image and audio feature is one, and all attributes together are one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tfrec.errors import ConfigError
+from tfrec.schema import Schema
+
+ATTRIBUTES = "attributes"
+
+
+def modalities(schema: Schema) -> tuple[str, ...]:
+    """Their names in the order the item tower fuses them."""
+    content = tuple(feature.name for feature in schema.content())
+    return (ATTRIBUTES, *content) if schema.attributes() else content
+
+
+def without(schema: Schema, names: Sequence[str], where: str) -> Schema:
+    """The schema with modalities, or single item features, left out: nothing reads, encodes or serves them.
+
+    Args:
+        names: modalities or item features; `attributes` stands for all attributes.
+        where: the setting that names them, for the error.
+
+    Raises:
+        ConfigError: if there is no such item feature.
+    """
+    known = {*modalities(schema), *(feature.name for feature in schema.items.features)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        there = f"there are {', '.join(sorted(known))}" if known else "items have none"
+        raise ConfigError(f"{where} names {unknown[0]!r}, which is no modality or feature of items; {there}")
+    dropped = set(names)
+    if ATTRIBUTES in dropped:
+        dropped.update(feature.name for feature in schema.attributes())
+    features = tuple(feature for feature in schema.items.features if feature.name not in dropped)
+    return dataclasses.replace(schema, items=dataclasses.replace(schema.items, features=features))
