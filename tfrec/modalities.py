@@ -17,6 +17,12 @@ def modalities(schema: Schema) -> tuple[str, ...]:
     return (ATTRIBUTES, *content) if schema.attributes() else content
 
 
+def features_of(schema: Schema) -> dict[str, tuple[str, ...]]:
+    """The names of the item features of each modality."""
+    attributes = tuple(feature.name for feature in schema.attributes())
+    return {name: attributes if name == ATTRIBUTES else (name,) for name in modalities(schema)}
+
+
 def without(schema: Schema, names: Sequence[str], where: str) -> Schema:
     """The schema with modalities, or single item features, left out: nothing reads, encodes or serves them.
 

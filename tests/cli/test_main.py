@@ -35,6 +35,7 @@ def test_help_starts_at_once_and_imports_nothing_heavy():
         ["data", "movielens-100k"],
         ["train"],
         ["evaluate"],
+        ["audit"],
         ["export"],
         ["pipeline", "run"],
         ["serve"],

@@ -4,7 +4,8 @@ import pytest
 
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Gates
-from tfrec.evaluation.gates import check_gates
+from tfrec.evaluation.audit_record import AuditRecord
+from tfrec.evaluation.gates import check_gates, check_modalities
 from tfrec.evaluation.result import Estimate, Evaluation, Outcome
 
 
@@ -84,3 +85,14 @@ def test_an_alarm_is_a_reason_but_what_lies_below_popularity_is_left_to_the_gate
         Alarm("below MostPop", "ndcg@10 is low", "it is above", "train longer"),
     ]
     assert check_gates(Gates(), evaluation, alarms) == ["Collapse: all users get one list."]
+
+
+def test_a_model_that_reads_what_an_audit_found_harmful_is_not_blessed():
+    features = {"attributes": ("genres", "year"), "poster": ("poster",)}
+    sentences = {"attributes": "attributes helps.", "poster": "poster hurts."}
+    audit = AuditRecord("a.json", features, sentences, harmful=("poster",))
+    assert check_modalities(audit, ["genres", "year"]) == []
+    [reason] = check_modalities(audit, ["genres", "poster"])
+    assert "The model reads poster" in reason and "poster hurts." in reason and "model.without: [poster]" in reason
+    [reason] = check_modalities(audit, ["genres", "blurb"])
+    assert "The model reads blurb, which the audit a.json did not measure" in reason

@@ -85,7 +85,7 @@ def _run_quality(given: argparse.Namespace, output: Output) -> int:
         )
         section = Section(chosen, quality.part, quality.k, quality.comparisons, (remark,))
         sections.append(section)
-        output.show(_table(_shown(section)))
+        output.show(table_of(_shown(section)))
         output.say(remark)
         results.append(
             {
@@ -163,7 +163,8 @@ def _shown(section: Any) -> list[list[str]]:
     return [[row[column] for column in columns] for row in rows]
 
 
-def _table(rows: list[list[str]]) -> Any:
+def table_of(rows: list[list[str]]) -> Any:
+    """Header and rows as a table for the terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

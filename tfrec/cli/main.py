@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import tfrec
 from tfrec.cli import (
     add_items,
+    audit,
     benchmark,
     data,
     doctor,
@@ -41,6 +42,7 @@ COMMANDS = (
     train,
     evaluate,
     benchmark,
+    audit,
     export,
     pipeline,
     serve,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tfrec.alarms.alarm import BELOW_MOST_POP, Alarm
 from tfrec.config import Gates
+from tfrec.evaluation.audit_record import AuditRecord
 from tfrec.evaluation.result import Evaluation
 
 
@@ -16,6 +17,28 @@ def check_gates(gates: Gates, evaluation: Evaluation, alarms: Sequence[Alarm] = 
     margin, the gates say.
     """
     return [*_missed(gates, evaluation), *(_reason(alarm) for alarm in alarms if alarm.name != BELOW_MOST_POP)]
+
+
+def check_modalities(audit: AuditRecord, read: Sequence[str]) -> list[str]:
+    """Return why a model that reads the item features `read` is not blessed, by what an audit found.
+
+    What the audit has not measured may do harm too, so it is a reason as well.
+    """
+    reasons = []
+    for modality in audit.harmful:
+        if set(audit.features[modality]) & set(read):
+            reasons.append(
+                f"The model reads {modality}, which does harm by the audit {audit.path}: {audit.sentences[modality]} "
+                f"Switch it off with model.without: [{modality}] and train again."
+            )
+    audited = {name for features in audit.features.values() for name in features}
+    unknown = [name for name in read if name not in audited]
+    if unknown:
+        reasons.append(
+            f"The model reads {', '.join(unknown)}, which the audit {audit.path} did not measure; run `tfrec audit` "
+            "again."
+        )
+    return reasons
 
 
 def _reason(alarm: Alarm) -> str:

@@ -74,12 +74,12 @@ def quality_markdown(title: str, sections: list[Section], command: str, environm
         if section.part == "validation":
             lines += ["Measured on a validation part cut from the training part by the same rule; to choose by.", ""]
         if len(section.comparisons) > 1:
-            lines += [*_table(tasks_table(section.comparisons, section.k)), ""]
+            lines += [*markdown_table(tasks_table(section.comparisons, section.k)), ""]
         lines += [section.protocol.measured, ""]
         for comparison in section.comparisons:
             if len(section.comparisons) > 1:
                 lines += [f"### {comparison.task}", ""]
-            lines += [*_table(quality_table(comparison, section.k)), "", _counts(comparison), ""]
+            lines += [*markdown_table(quality_table(comparison, section.k)), "", _counts(comparison), ""]
         lines += [*section.remarks, ""]
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     lines += [
@@ -98,7 +98,8 @@ def _counts(comparison: Comparison) -> str:
     )
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def markdown_table(rows: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table; numbers to the right, the first column to the left."""
     header, *rest = rows
     return [_row(header), _row(["---"] + ["---:"] * (len(header) - 1)), *map(_row, rest)]
 

@@ -13,10 +13,12 @@ import numpy as np
 
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Config
+from tfrec.data.files import read_bytes
 from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
-from tfrec.evaluation.gates import check_gates
+from tfrec.evaluation.audit_record import read_audit
+from tfrec.evaluation.gates import check_gates, check_modalities
 from tfrec.evaluation.protocol import evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
@@ -119,7 +121,7 @@ def evaluate_servable(
     alarms = servable_alarms(config, dataset, model, queries, tasks[-1], warm_result)
     for alarm in alarms:
         say(str(alarm))
-    reasons = check_gates(config.gates, warm_result, alarms)
+    reasons = [*check_gates(config.gates, warm_result, alarms), *_unaudited(config, model)]
     page = Report(
         title=config.name,
         warm=warm_result,
@@ -147,6 +149,15 @@ def evaluate_servable(
         }
         json.dump(judgement, file, indent=1)
     return assessment
+
+
+def _unaudited(config: Config, model: LoadedServable) -> list[str]:
+    """Why a model is not blessed by the audit that the gates name, by what its manifest says that it reads."""
+    path = config.gates.audit
+    if not path:
+        return []
+    read = [feature["name"] for feature in model.manifest["schema"]["items"]["features"]]
+    return check_modalities(read_audit(path, read_bytes(path, "gates.audit")), read)
 
 
 def _asked(config: Config, dataset: Dataset) -> tuple[Dataset, tuple[Task, ...]]:

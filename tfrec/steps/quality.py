@@ -119,12 +119,17 @@ def measure_quality(
         tuple(compared_over_seeds(of_task, names) for of_task in zip(*runs)),
         tuple(seconds),
         tuple(epochs),
-        {
-            "features": [f"{feature.name} ({feature.modality})" for feature in config.schema.items.features],
-            "history": config.serving.history,
-            **{name: dataclasses.asdict(getattr(first, name)) for name in ("split", "model", "training")},
-        },
+        settings_of(first),
     )
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """What of a configuration decides the result, for the record."""
+    return {
+        "features": [f"{feature.name} ({feature.modality})" for feature in config.schema.items.features],
+        "history": config.serving.history,
+        **{name: dataclasses.asdict(getattr(config, name)) for name in ("split", "model", "training")},
+    }
 
 
 def model_recommender(trained: Trained, dataset: Dataset, task: Task) -> EmbeddingRecommender:

@@ -1,0 +1,93 @@
+"""An audit of modalities as tables and as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfrec.evaluation.audit import ALL, IDS, Trial, Verdict, rule
+from tfrec.evaluation.quality_page import markdown_table, spread_text
+from tfrec.evaluation.seeds import Comparison
+from tfrec.evaluation.wording import label, p_value
+
+SHOWN = ("ndcg", "recall")
+
+
+def trial_table(trial: Trial) -> list[list[str]]:
+    """Header and rows: a variant each, with how far it is from all modalities and from ids only, and its seconds."""
+    metrics = [f"{name}@{trial.k}" for name in SHOWN]
+    header = ["", *map(label, metrics), f"minus {ALL}"]
+    header += [f"minus {IDS}"] if trial.against_ids else []
+    header += ["seconds"] if trial.seconds else []
+    rows = [header]
+    for variant in trial.kept:
+        spreads = trial.against_all.metrics[variant]
+        row = [variant, *(spread_text(metric, spreads[metric], metric == trial.metric) for metric in metrics)]
+        row.append(_apart(trial.against_all, variant, trial.metric))
+        row += [_apart(trial.against_ids, variant, trial.metric)] if trial.against_ids else []
+        if trial.seconds:
+            seconds = trial.seconds.get(variant, ())
+            row.append(f"{sum(seconds) / len(seconds):.1f}" if seconds else "")
+        rows.append(row)
+    return rows
+
+
+def audit_markdown(
+    title: str,
+    trials: Sequence[Trial],
+    judged: Sequence[Verdict],
+    how: str,
+    part: str,
+    command: str,
+    environment: Mapping[str, Any],
+) -> str:
+    """The page: what is said of each modality, the tables, how it was measured, the machine and versions.
+
+    Args:
+        how: how a variant was made, in words.
+        part: `validation` or `test`.
+    """
+    lines = [f"# {title}", "", "```", command, "```", ""]
+    lines += [f"- {verdict.sentence}" for verdict in judged]
+    lines += ["", _conclusion(judged), "", rule(trials), "", how, ""]
+    for trial in trials:
+        comparison = trial.against_all
+        lines += [f"## {trial.items}: {trial.protocol.name}", "", *markdown_table(trial_table(trial)), ""]
+        lines += [f"{trial.protocol.measured} {_part(part)}", ""]
+        lines += [
+            f"{comparison.users:,.0f} users, {comparison.candidates:,.0f} candidates, seeds "
+            f"{', '.join(map(str, comparison.seeds))}; ± is the standard deviation between seeds; p of a t-test paired "
+            "by user, each user with the mean over seeds; seconds are means over seeds of a whole training.",
+            "",
+        ]
+    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    lines += ["## Machine and versions", ""]
+    lines += [
+        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}."
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _conclusion(judged: Sequence[Verdict]) -> str:
+    harmful = [verdict.modality for verdict in judged if verdict.harmful]
+    if not harmful:
+        return "No modality is harmful."
+    told = f"To be switched off: `model.without: [{', '.join(harmful)}]`."
+    if len(harmful) > 1:
+        told += " Each was judged with the others there, so audit again once they are off."
+    return told
+
+
+def _part(part: str) -> str:
+    if part == "test":
+        return "Measured on the test part."
+    return "Measured on a validation part cut from the training part by the same rule; the test part was not looked at."
+
+
+def _apart(comparison: Comparison, variant: str, metric: str) -> str:
+    if variant not in comparison.contrasts:
+        return ""
+    contrast = comparison.contrasts[variant][metric]
+    if contrast.difference is None:
+        return "–"
+    return f"{-contrast.difference:+.4f} (p {p_value(contrast.p_value)})"
