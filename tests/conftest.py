@@ -7,8 +7,13 @@ content alone.
 import dataclasses
 import io
 import json
+import os
 import pathlib
 import wave
+
+# Before numpy is imported: OpenBLAS divides even systems of 64 equations among its threads, which on a busy machine
+# wait for each other a hundred times longer than they calculate. The processes that tests start inherit it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
