@@ -66,9 +66,13 @@ class Model:
         dropout: dropout in the towers; `history_dropout`: chance that a history item is hidden in training.
         temperature: divides the cosine before the softmax.
         use_user_features, use_context, use_search: parts of the query tower to build.
-        history: `shared` reads a history by the embeddings that items are found by; `own` gives items a second vector
-            to be read by, and a weight of their own beside the one they are found by, see `tfrec.towers.sides`.
-        members: with `own`, how many models of this width are trained side by side, which make one dot product.
+        content: `regression` learns a table of item vectors from the events alone, then regresses it on content, for
+            items that nobody touched (`tfrec.towers.collaborative_tower`); `joint` fuses content and ids in one vector
+            and trains both together (`tfrec.towers.item_tower`).
+        members: with `regression`, how many models of this width are trained side by side, each from samples of its
+            own, which make one dot product.
+        factors: with `regression`, how many factors of alternating least squares stand beside the members; 0 for none.
+        history_shrinkage: with `regression`, how many items' worth of "nothing is known" every history begins with.
     """
 
     dimension: int = 64
@@ -78,15 +82,17 @@ class Model:
     modality_dropout: float = 0.2
     id_dropout: float = 0.5
     item_hidden: tuple[int, ...] = ()
-    query_hidden: tuple[int, ...] = (128,)
-    dropout: float = 0.3
-    history_dropout: float = 0.2
-    temperature: float = 0.15
+    query_hidden: tuple[int, ...] = ()
+    dropout: float = 0.5
+    history_dropout: float = 0.0
+    temperature: float = 0.125
     use_user_features: bool = True
     use_context: bool = True
     use_search: bool = True
-    history: str = "shared"
-    members: int = 1
+    content: str = "regression"
+    members: int = 2
+    factors: int = 64
+    history_shrinkage: float = 3.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,14 +120,14 @@ class Training:
 
     objective: str = "masked"
     batch_size: int = 64
-    targets: int = 64
+    targets: int = 256
     candidates: int = 0
     logq: bool = True
     epochs: int = 50
-    patience: int = 5
+    patience: int = 0
     encoder_epochs: int = 0
-    learning_rate: float = 0.003
-    weight_decay: float = 0.01
+    learning_rate: float = 0.01
+    weight_decay: float = 0.5
     warmup: float = 0.05
     schedule: str = "cosine"
     accumulate: int = 1
@@ -167,7 +173,7 @@ class Serving:
     """
 
     name: str = ""
-    history: int = 50
+    history: int = 100
     exclude: int = 100
     k: int = 100
     known_users: bool = True

@@ -11,7 +11,7 @@ from tfrec.errors import ConfigError
 CHOICES = {
     "split.by": ("time", "last-out", "random", "within-user", "within-item", "new-users"),
     "model.fusion": ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
-    "model.history": ("shared", "own"),
+    "model.content": ("regression", "joint"),
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
@@ -33,6 +33,8 @@ _POSITIVE = [
     "serving.k",
 ]
 _NOT_NEGATIVE = [
+    "model.factors",
+    "model.history_shrinkage",
     "training.candidates",
     "training.encoder_epochs",
     "training.patience",
@@ -91,10 +93,8 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
             f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "
             "set it to 1 and let each device take more rows with training.batch_size"
         )
-    if of("model.members") > 1 and of("model.history") != "own":
-        raise ConfigError(
-            f"{source}: model.members is {of('model.members')}, which needs model.history own; set that or 1 member"
-        )
+    if of("model.content") == "regression" and not of("model.use_id"):
+        raise ConfigError(f"{source}: model.use_id is false, which needs model.content joint; set that or use_id true")
     _check_widths("model.item_hidden", of("model.item_hidden"), source)
     _check_widths("model.query_hidden", of("model.query_hidden"), source)
     if not of("evaluation.k"):

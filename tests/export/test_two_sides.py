@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.tasks import warm_task
@@ -14,7 +13,7 @@ from tfrec.model.embedding import Embedder
 from tfrec.steps.quality import model_recommender
 from tfrec.training.trainer import train
 
-MODEL = {"history": "own", "members": 2, "dimension": 8, "use_user_features": False, "use_context": False}
+MODEL = {"content": "regression", "members": 2, "dimension": 8, "use_user_features": False, "use_context": False}
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +71,3 @@ def test_single_events_with_negatives_from_the_batch_train_it_too(plain_world, p
     config = plain_world.config(model=MODEL, training={"epochs": 3, "objective": "retrieval"})
     trained = train(config, plain_dataset, str(tmp_path), say=lambda line: None)
     assert trained.history[-1]["loss"] < trained.history[0]["loss"]
-
-
-def test_gathering_histories_and_multiplying_give_the_same_queries(trained_own):
-    model = trained_own.model
-    table = tf.constant(Embedder(model, 8).items(trained_own.inputs))
-    history = tf.constant([[3, 1, -1, 7], [-1, -1, -1, -1]])
-    gathered = model.query_tower(tf.gather(table, tf.maximum(history, 0)), tf.cast(history >= 0, tf.float32), {})
-    np.testing.assert_allclose(model._queries(table, history, {}, False), gathered, atol=1e-5)

@@ -182,8 +182,8 @@ def test_rows_that_only_fill_up_a_batch_change_no_loss(parts):
         np.testing.assert_allclose(model.compute_loss(constant(filled)), model.compute_loss(constant(batch)), rtol=1e-5)
 
 
-def test_members_are_trained_each_on_its_own_and_search_goes_to_all(parts):
-    model, batches = parts(model={"history": "own", "members": 3})
+def test_members_are_all_trained(parts):
+    model, batches = parts(model={"content": "regression", "members": 3})
     batch = constant(next(batches.epoch(2, 0)))
     before = float(model.compute_loss(batch))
     ids = model.item_tower.id_embedding.embeddings
@@ -196,11 +196,11 @@ def test_members_are_trained_each_on_its_own_and_search_goes_to_all(parts):
     assert float(model.compute_loss(batch)) < before
 
 
-def test_one_member_more_leaves_what_the_others_are_taught(parts):
-    """The loss of members with the same weights is that of one."""
+def test_a_member_is_taught_by_rows_of_its_own(parts):
+    """With the same weights in all members the loss is the mean over as many rows as they have together."""
     losses = []
     for members in (1, 2):
-        model, batches = parts(model={"history": "own", "members": members, "query_hidden": [], "use_search": False})
+        model, batches = parts(model={"content": "regression", "members": members})
         for variable in model.trainable_variables:
             variable.assign(tf.zeros_like(variable) if "correction" in variable.name else tf.ones_like(variable) * 0.1)
         losses.append(float(model.compute_loss(constant(next(batches.epoch(0, 0))))))

@@ -9,8 +9,9 @@ from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.tasks import warm_task
 from tfrec.evaluation.topk import top_k
 from tfrec.model.embedding import Embedder
+from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.interactions import interactions
-from tfrec.training.trainer import train, training_fingerprint
+from tfrec.training.trainer import train
 from tfrec.training.validation import build_validation
 
 

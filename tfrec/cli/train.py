@@ -76,7 +76,7 @@ def _export_key(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder
     """A hash of all that decides an export: the trained model, the users' histories and features, the fixed shapes."""
     import numpy as np
 
-    from tfrec.training.trainer import training_fingerprint
+    from tfrec.training.fingerprint import training_fingerprint
 
     digest = hashlib.sha256(training_fingerprint(config, dataset, encoders).encode())
     digest.update(repr((config.model_name, config.serving)).encode())

@@ -21,8 +21,9 @@ from tfrec.export.servable import Servable
 from tfrec.export.towers import ServingTowers, item_signature, query_signature
 from tfrec.export.warmup import write_warmup
 from tfrec.model.embedding import Embedder
+from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.interactions import interactions
-from tfrec.training.trainer import Trained, training_fingerprint
+from tfrec.training.trainer import Trained
 
 SEARCH_WIDTH = 128  # Width of the projected text vectors; close to all of a sentence encoder's variance.
 

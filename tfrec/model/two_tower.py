@@ -14,9 +14,11 @@ from tfrec.encoders.base import Encoder
 from tfrec.model.language_loss import language_loss
 from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
 from tfrec.schema import Schema
+from tfrec.towers.collaborative_query import CollaborativeQueryTower
+from tfrec.towers.collaborative_tower import CollaborativeItemTower
 from tfrec.towers.item_tower import ItemTower, is_encoded
 from tfrec.towers.query_tower import QueryTower, TextQuery
-from tfrec.towers.sides import member_products
+from tfrec.towers.sides import member_of_rows
 
 
 class TwoTower(tfrs.Model):
@@ -47,10 +49,16 @@ class TwoTower(tfrs.Model):
         self.objective = training.objective
         self.use_logq = training.logq
         self.accumulate = training.accumulate
-        self.item_tower = ItemTower(schema, settings, encoders, item_sizes, known_items, name="item_tower")
-        self.query_tower = QueryTower(schema, settings, query_sizes, self.item_tower.width, name="query_tower")
+        self.collaborative = settings.content == "regression"
+        item_tower = CollaborativeItemTower if self.collaborative else ItemTower
+        self.item_tower = item_tower(schema, settings, encoders, item_sizes, known_items, name="item_tower")
+        if self.collaborative:
+            self.query_tower = CollaborativeQueryTower(schema, settings, query_sizes, name="query_tower")
+        else:
+            self.query_tower = QueryTower(schema, settings, query_sizes, self.item_tower.width, name="query_tower")
         self.text_feature = search_feature(schema) if settings.use_search else ""
-        self.search_weight = training.search_weight if self.text_feature else 0.0
+        # A table of vectors is finished before free text is taught to meet it, see `tfrec.training.search`.
+        self.search_weight = training.search_weight if self.text_feature and not self.collaborative else 0.0
         if self.text_feature:
             self.text_query = TextQuery(settings, self.item_tower.width, name="text_query")
         if self.objective == "retrieval":
@@ -72,6 +80,8 @@ class TwoTower(tfrs.Model):
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
         """The mean loss over the rows of a batch, a float32 scalar."""
         embeddings = self.encode_items(inputs["items"], training=training)
+        if self.collaborative:
+            embeddings = embeddings[:, : self.item_tower.member_width]
         history = inputs["history"]
         queries = self._queries(embeddings, history, inputs["features"], training)
         if self.objective == "retrieval":
@@ -79,9 +89,7 @@ class TwoTower(tfrs.Model):
         else:
             logits = self._logits(queries, embeddings, inputs)
             excluded = marked(history, logits.shape[1])
-            total, rows = multi_target_softmax(
-                logits, *(self._for_members(array) for array in (inputs["targets"], inputs["target_weights"], excluded))
-            )
+            total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
             loss = total / tf.maximum(rows, 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
@@ -90,27 +98,19 @@ class TwoTower(tfrs.Model):
     def _queries(
         self, embeddings: tf.Tensor, history: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool
     ) -> tf.Tensor:
-        if self.settings.history == "own":
-            # Several times as wide, too much to gather for every item of every history; the product is the same.
+        if self.collaborative:
+            # Wide vectors are too much to gather for every item of every history; a product gives the same sums.
             touched = tf.cast(marked(history, embeddings.shape[0]), tf.float32)
             count = tf.reduce_sum(touched, axis=1, keepdims=True)
-            mean = tf.matmul(touched, embeddings) / tf.maximum(count, 1)
-            return self.query_tower(mean[:, tf.newaxis], count, features, training=training)
+            queries = self.query_tower.of_members(tf.matmul(touched, embeddings), count, features, training=training)
+            return queries * member_of_rows(history.shape[0], embeddings.shape[1], self.settings.members)
         mask = tf.cast(history >= 0, tf.float32)
         touched = tf.gather(embeddings, tf.maximum(history, 0))
         return self.query_tower(touched, mask, features, training=training)
 
     def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
-        if self.settings.members == 1:
-            logits = tf.matmul(queries, embeddings, transpose_b=True)
-        else:
-            logits = member_products(queries, embeddings, self.settings.members)
-        logits /= self.settings.temperature
+        logits = tf.matmul(queries, embeddings, transpose_b=True) / self.settings.temperature
         return corrected_logits(logits, inputs["sampling_probability"]) if self.use_logq else logits
-
-    def _for_members(self, rows: tf.Tensor) -> tf.Tensor:
-        """What belongs to the rows of a batch once for every member, as the rows of `_logits`."""
-        return tf.tile(rows, [self.settings.members] + [1] * (rows.shape.rank - 1))
 
     def _in_batch_loss(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
         targets = tf.maximum(inputs["targets"][:, 0], 0)
@@ -133,7 +133,7 @@ class TwoTower(tfrs.Model):
         """Each searched item must be found by a text of its own among the items of the batch."""
         queries = self.encode_text_query(inputs["search_text"], training=training)
         logits = self._logits(queries, embeddings, inputs)
-        items = self._for_members(inputs["search_items"])
+        items = inputs["search_items"]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(items, 0), logits)
         weights = tf.cast(items >= 0, tf.float32)
         return tf.reduce_sum(weights * losses) / tf.maximum(tf.reduce_sum(weights), 1.0)

@@ -12,7 +12,6 @@ from tfrec.errors import ConfigError
 from tfrec.schema import Feature, Schema
 from tfrec.towers.attributes import AttributeEmbedding
 from tfrec.towers.fusion import FUSIONS, unit_length
-from tfrec.towers.sides import item_sides, width_of_sides
 
 ID = "id"
 ATTRIBUTES = "attributes"
@@ -73,10 +72,6 @@ class ItemTower(tf.keras.layers.Layer):
                 len(self.fused), settings.dimension, dropout=settings.dropout, name="fusion"
             )
             self.width = self.fusion.width
-        self.member_width = self.width
-        self.two_sides = settings.history == "own"
-        if self.two_sides:
-            self.width = width_of_sides(self.member_width, settings.members)
         self.known_items = known_items
         if settings.use_id:
             self.id_embedding = tf.keras.layers.Embedding(known_items + 1, self.width, _small(), name=ID)
@@ -87,7 +82,7 @@ class ItemTower(tf.keras.layers.Layer):
             self.absent = self.add_weight("absent", [len(self.fused), self.settings.dimension], initializer=_small())
         else:
             # Where an item without an id stands that has no features either.
-            self.nothing = self.add_weight("nothing", [self.member_width], initializer=_small())
+            self.nothing = self.add_weight("nothing", [self.width], initializer=_small())
 
     def call(self, items: Mapping[str, tf.Tensor], training: bool = False) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Encode items.
@@ -99,12 +94,10 @@ class ItemTower(tf.keras.layers.Layer):
             training: whether to drop out, augment and hide modalities.
 
         Returns:
-            The embedding, float32 [B, width], of unit length unless it has two sides, and a dict of what is worth
+            The embedding, float32 [B, width], of unit length, and a dict of what is worth
             logging: `weights` [B, M], how much each of `modalities` counts.
         """
         content, weights, some = self._content(items, training)
-        if self.two_sides:
-            content = self._on_both_sides(content)
         if not self.settings.use_id:
             return content, {"weights": weights}
         known = tf.cast(items[ID] > 0, tf.float32)
@@ -112,19 +105,11 @@ class ItemTower(tf.keras.layers.Layer):
             keep = tf.cast(tf.random.uniform(tf.shape(known)) >= self.settings.id_dropout, tf.float32)
             # A query cannot be taught to find an item that shows nothing.
             known *= tf.where(some, keep, 1.0)
-        own = tf.cast(self.id_embedding(items[ID]), tf.float32)
-        if not self.two_sides:  # There it is the query that is dropped out, whose elements tell more apart.
-            own = self.id_element_dropout(own, training=training)
+        own = self.id_element_dropout(tf.cast(self.id_embedding(items[ID]), tf.float32), training=training)
         own *= known[:, tf.newaxis]
         length = tf.norm(own + 1e-9, axis=-1, keepdims=True)
         share = length / (length + 1.0) if self.fused else tf.ones_like(length)
-        embedding = content + own if self.two_sides else unit_length(content + own)
-        return embedding, {"weights": tf.concat([share, weights * (1 - share)], axis=-1)}
-
-    def _on_both_sides(self, content: tf.Tensor) -> tf.Tensor:
-        """Content [B, member_width] as what an item is found by and read by, for every member alike; no weight."""
-        content = tf.repeat(content[:, tf.newaxis], self.settings.members, axis=1)
-        return item_sides(content, tf.zeros_like(content[..., :1]), content)
+        return unit_length(content + own), {"weights": tf.concat([share, weights * (1 - share)], axis=-1)}
 
     def _content(self, items: Mapping[str, tf.Tensor], training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What the features say: unit vectors [B, width], weights [B, M], and whether any is there, bool [B]."""

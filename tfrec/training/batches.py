@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfrec.encoders.item_inputs import ItemInputs
 from tfrec.training.interactions import Interactions
-from tfrec.training.rows import Rows, RowSampler
+from tfrec.training.rows import Rows, RowSampler, joined_rows
 
 SEARCHES = 64  # Free-text queries in a batch.
 
@@ -29,6 +29,7 @@ class Batches:
         context_codes: coded context features, arrays of first dimension E (events).
         candidates: U, items per batch.
         allowed: bool [N], which items may be candidates (held-out items may not).
+        members: how many models are taught, each from rows of its own; a batch has the rows of the first one first.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Batches:
         context_codes: Mapping[str, np.ndarray],
         candidates: int,
         allowed: np.ndarray,
+        members: int = 1,
     ):
+        self.members = members
         self.sampler = sampler
         self.interactions = interactions
         self.inputs = inputs
@@ -62,8 +65,9 @@ class Batches:
     def epoch(self, seed: int, number: int) -> Iterator[dict[str, Any]]:
         """The batches of epoch `number`, numpy arrays; the same for the same seed and number."""
         generator = np.random.default_rng([seed, number])
-        for rows in self.sampler.epoch(generator):
-            yield self._batch(rows, generator)
+        generators = [generator, *generator.spawn(self.members - 1)]
+        for of_members in zip(*(self.sampler.epoch(own) for own in generators)):
+            yield self._batch(joined_rows(of_members), generator)
 
     def dataset(self, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
         """All epochs from `first_epoch` on, without end; `steps` batches make an epoch."""
@@ -128,7 +132,7 @@ class Batches:
             return np.ones(len(self.inputs), np.float32)
         shown = np.repeat(self.sampler.shown_share(), np.diff(pairs.indptr))
         shown = np.bincount(pairs.item, shown, minlength=len(self.inputs)) / max(len(pairs.users()), 1)
-        drawn = 1 - (1 - shown) ** self.sampler.batch_size
+        drawn = 1 - (1 - shown) ** (self.sampler.batch_size * self.members)
         drawn *= min(1.0, self.candidates / max(drawn.sum(), 1e-9))
         left = max(self.candidates - drawn.sum(), 0) / max(len(self.allowed) - drawn.sum(), 1e-9)
         return np.clip(drawn + (1 - drawn) * min(left, 1.0), 1e-9, 1).astype(np.float32)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tfrec.training.interactions import Interactions
 
 LONGEST = 1024  # Entries of one user that a step looks at; of longer histories the latest.
+SMALLEST_EPOCH = 1024  # Rows of an epoch over fewer users, each of them several times.
 STRANGERS = 0.03  # Share of rows whose whole history is hidden.
 
 
@@ -54,7 +55,7 @@ class RowSampler:
         self.history_dropout = history_dropout
         self._users = interactions.users()
         self._owner = np.repeat(np.arange(len(interactions.indptr) - 1), np.diff(interactions.indptr))
-        self._rows = len(self._owner) if objective == "retrieval" else len(self._users)
+        self._rows = len(self._owner) if objective == "retrieval" else max(len(self._users), SMALLEST_EPOCH)
 
     @property
     def steps(self) -> int:
@@ -76,7 +77,11 @@ class RowSampler:
 
     def epoch(self, generator: np.random.Generator) -> Iterator[Rows]:
         """The batches of one epoch, all of the same shape."""
-        order = generator.permutation(self._rows)
+        if self.objective == "retrieval":
+            order = generator.permutation(self._rows)
+        else:
+            passes = -(-self._rows // max(len(self._users), 1))
+            order = np.concatenate([generator.permutation(len(self._users)) for _ in range(passes)])[: self._rows]
         for start in range(0, self._rows, self.batch_size):
             chosen = order[start : start + self.batch_size]
             missing = self.batch_size - len(chosen)
@@ -126,6 +131,11 @@ class RowSampler:
         keys = np.where(others, generator.random(entries.shape), np.inf)
         shuffled = np.take_along_axis(np.where(others, entries, -1), np.argsort(keys, axis=1), axis=1)
         return Rows(users, _window(shuffled, 0, np.maximum(counts - 1, 0), self.history), targets[:, np.newaxis])
+
+
+def joined_rows(parts: Sequence[Rows]) -> Rows:
+    """The rows of `parts` below each other."""
+    return Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in dataclasses.fields(Rows)))
 
 
 def _sum_up_to(counts: np.ndarray, most: int) -> np.ndarray:

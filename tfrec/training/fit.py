@@ -1,0 +1,199 @@
+"""One run of steps over a model: batches, optimizer, checkpoints, validation and alarms, resumed where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.config import Config, Training
+from tfrec.data.tables import Dataset
+from tfrec.data.vocabulary import FeatureSpace
+from tfrec.encoders.base import Encoder
+from tfrec.encoders.item_inputs import ItemInputs, encoded
+from tfrec.model.embedding import Embedder
+from tfrec.model.two_tower import TwoTower
+from tfrec.training.batches import Batches
+from tfrec.training.callbacks import Keeper
+from tfrec.training.checkpoints import Checkpoints
+from tfrec.training.fingerprint import training_fingerprint
+from tfrec.training.interactions import Interactions
+from tfrec.training.leakage import training_leakage
+from tfrec.training.optimizer import build_optimizer
+from tfrec.training.rows import RowSampler
+from tfrec.training.validation import AlarmBell, Validation, build_validation
+from tfrec.training.wandb_logger import WandbLogger
+
+# Above these many items a step looks at a sample of the catalogue: content that is encoded in the step costs more.
+ALL_ITEMS_ENCODED_BEFORE = 4096
+ALL_ITEMS_ENCODED_IN_STEP = 1024
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """What every run of one training shares.
+
+    Attributes:
+        known: bool [N], the items of the training part.
+        pairs: the training interactions.
+    """
+
+    dataset: Dataset
+    space: FeatureSpace
+    known: np.ndarray
+    pairs: Interactions
+    strategy: tf.distribute.Strategy
+    encoders: Mapping[str, Encoder]
+
+    def validation(self, config: Config, inputs: ItemInputs, embedder: Embedder) -> Validation | None:
+        """What measures a model on the validation part; None where that asks for nothing."""
+        return build_validation(config, self.dataset, self.space, self.pairs, inputs, embedder)
+
+
+def fit(
+    config: Config, prepared: Prepared, model: TwoTower, inputs: ItemInputs, directory: str, say: Say
+) -> tuple[list[dict[str, float]], AlarmBell]:
+    """Train `model`, or go on where it was interrupted; it ends with the weights of the epoch that is kept.
+
+    Args:
+        config: the configuration; `config.training` decides the run.
+        inputs: what the items' content is read from.
+        directory: folder of checkpoints and logs.
+
+    Returns:
+        The logs of each epoch, and the alarms.
+
+    Raises:
+        TrainingError: if the loss is no number or the disk is full.
+    """
+    training, encoders, strategy = config.training, prepared.encoders, prepared.strategy
+    batches = _batches(config, prepared, inputs)
+    steps = -(-batches.steps // strategy.num_replicas_in_sync)
+    with strategy.scope():
+        _build(model, batches)
+        model.compile(
+            optimizer=build_optimizer(
+                training,
+                training.epochs * steps // training.accumulate,
+                [own for encoder in encoders.values() for own in encoder.own_learning_rates()],
+            ),
+            jit_compile=training.jit,
+        )
+        _optimizer(model).build(model.trainable_variables)
+        if training.accumulate > 1:
+            model.build_accumulators()
+    checkpoints = Checkpoints(
+        os.path.join(directory, "checkpoints"), training_fingerprint(config, prepared.dataset, encoders), model
+    )
+    state = checkpoints.resume()
+    embedder = Embedder(model, config.serving.history)
+    measured = functools.partial(prepared.validation, config, embedder=embedder)
+    # Without validation nothing tells a better epoch from a luckier one.
+    patience = training.patience if measured(inputs) else 0
+    keeper = Keeper(
+        checkpoints, training.epochs, patience, training.encoder_epochs, training.checkpoint_every, state, say
+    )
+    if state:
+        say("the trained model is up to date" if state["finished"] else f"going on after epoch {state['epoch']}")
+    bell = AlarmBell(say, training_leakage(config, prepared.dataset, batches.sampler))
+    for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
+        if keeper.finished:
+            break
+        bell.validation = measured(content)
+        # Traced anew: Keras would take spectrograms and then vectors for one input of unknown shape.
+        model.train_function = None
+        model.fit(
+            _distributed(strategy, _batches(config, prepared, content), training.seed, first),
+            epochs=last,
+            initial_epoch=first,
+            steps_per_epoch=steps,
+            verbose=0,
+            callbacks=[
+                *([bell.validation] if bell.validation else []),
+                keeper,
+                bell,
+                *_loggers(config, directory),
+            ],
+        )
+    checkpoints.restore_best()
+    return keeper.history, bell
+
+
+def _phases(
+    training: Training,
+    state: Mapping | None,
+    inputs: ItemInputs,
+    encoders: Mapping[str, Encoder],
+    text_feature: str,
+) -> Iterator[tuple[int, int, ItemInputs]]:
+    """First epoch, last epoch and item content of each phase that is left: with encoders in training, and without."""
+    done = state["epoch"] if state else 0
+    in_step = any(not encoder.frozen for encoder in encoders.values())
+    switch = min(training.encoder_epochs or training.epochs, training.epochs) if in_step else 0
+    if done < switch:
+        yield done, switch, inputs
+    if switch < training.epochs:
+        vectors = encoded(inputs, encoders, text_feature) if in_step else inputs
+        for encoder in encoders.values():
+            encoder.trainable = False
+        yield max(done, switch), training.epochs, vectors
+
+
+def _batches(config: Config, prepared: Prepared, inputs: ItemInputs) -> Batches:
+    training = config.training
+    sampler = RowSampler(
+        prepared.pairs,
+        training.objective,
+        training.batch_size,
+        config.serving.history,
+        training.targets,
+        config.model.history_dropout,
+    )
+    candidates = training.candidates
+    if not candidates:
+        in_step = any(not encoder.frozen for encoder in prepared.encoders.values())
+        candidates = ALL_ITEMS_ENCODED_IN_STEP if in_step else ALL_ITEMS_ENCODED_BEFORE
+    return Batches(
+        sampler,
+        prepared.pairs,
+        inputs,
+        prepared.space.encode_users(prepared.dataset.users) if config.model.use_user_features else {},
+        prepared.space.encode_context(prepared.dataset.train) if config.model.use_context else {},
+        candidates,
+        prepared.known,
+        config.model.members if config.model.content == "regression" else 1,
+    )
+
+
+def _build(model: TwoTower, batches: Batches) -> None:
+    """Make the model's variables by computing one loss."""
+    batch = next(batches.epoch(0, 0))
+    model.compute_loss(tf.nest.map_structure(tf.constant, batch), training=False)
+
+
+def _optimizer(model: TwoTower) -> tf.keras.optimizers.Optimizer:
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+def _distributed(strategy: tf.distribute.Strategy, batches: Batches, seed: int, first: int):
+    """Whole batches to every replica: a batch's rows name its own items, so it must not be cut."""
+    if strategy.num_replicas_in_sync == 1:
+        return batches.dataset(seed, first)
+    return strategy.distribute_datasets_from_function(
+        lambda context: batches.dataset(seed + context.input_pipeline_id, first)
+    )
+
+
+def _loggers(config: Config, directory: str) -> list[tf.keras.callbacks.Callback]:
+    loggers: list[tf.keras.callbacks.Callback] = [
+        tf.keras.callbacks.TensorBoard(os.path.join(directory, "tensorboard"), write_graph=False, profile_batch=0)
+    ]
+    if config.training.log_wandb:
+        loggers.append(WandbLogger(config.name, directory))
+    return loggers

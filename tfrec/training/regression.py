@@ -1,0 +1,237 @@
+"""Fits what content says of item vectors: weights of features chosen on items hidden for it, then one solution."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from scipy import linalg, sparse
+
+from tfrec.encoders.item_inputs import ItemInputs
+from tfrec.evaluation.metrics import ranking_metrics
+from tfrec.evaluation.topk import top_k
+from tfrec.model.embedding import Embedder
+from tfrec.towers.content_features import BUMPS, ContentFeatures
+from tfrec.towers.content_regression import LANDMARKS, ContentRegression
+from tfrec.training.interactions import Interactions
+
+FOLDS = 4
+HIDDEN = 0.2  # Share of the items hidden in a fold.
+USERS = 2000
+K = 10
+RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0)
+LEVELS = (0.03, 0.1, 0.2, 0.4, 0.8)  # The weight of every group at first; squared distances are about 2 per group.
+FACTORS = (0.0, 0.25, 4.0)  # What the weight of one group is tried at, times what it is.
+BLOCK = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """What was chosen: the weight of each group of features, the ridge, and nDCG@10 on the hidden items."""
+
+    weights: Mapping[str, float]
+    ridge: float
+    ndcg: float
+
+    def sentence(self) -> str:
+        """What the regression reads, in words."""
+        heard = [f"{name} {weight:.3g}" for name, weight in self.weights.items() if weight > 0]
+        deaf = [name for name, weight in self.weights.items() if weight == 0]
+        off = f"; switched off: {', '.join(deaf)}" if deaf else ""
+        return f"content reads {', '.join(heard) or 'nothing'}{off} (nDCG@10 of hidden items {self.ndcg:.4f})"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fold:
+    rest: np.ndarray
+    hidden: np.ndarray
+    scored: np.ndarray  # float32 [U, rest]: what each known vector, less the mean, scores for the fold's users.
+    truth: sparse.csr_matrix
+
+
+def fit_regression(
+    layer: ContentRegression,
+    inputs: ItemInputs,
+    known: np.ndarray,
+    vectors: np.ndarray,
+    embedder: Embedder,
+    pairs: Interactions,
+    features: Mapping[str, np.ndarray],
+    seed: int,
+) -> Fit:
+    """Choose weights and ridge on hidden items, solve for the coefficients and put all into `layer`.
+
+    Some known items at a time are hidden: from the content that is learned from and from the histories, not from the
+    table of vectors. Weights that find them best for the users who touched them are kept; groups that do not help get
+    weight 0. Weights are tried one after the other, from equal ones.
+
+    Args:
+        layer: the regression of the item tower, built.
+        inputs: the items' inputs, encoded.
+        known: int [n], positions of the items with vectors of their own.
+        vectors: float32 [N, width], the table the regression predicts, rows of `known` filled.
+        embedder: asks the model for queries.
+        pairs: the training interactions.
+        features: coded user and context features of all users.
+        seed: of landmarks, users and hidden items.
+    """
+    random = np.random.default_rng(seed)
+    chosen = known if len(known) <= LANDMARKS else np.sort(random.choice(known, LANDMARKS, replace=False))
+    _prepare(layer.features, inputs, known)
+    groups = _groups(layer.features, inputs, chosen)
+    distances = [_squared_distances(group, group) for group in groups.values()]
+    folds = [
+        _fold(chosen, vectors, embedder, pairs, features, np.random.default_rng([seed, number]))
+        for number in range(FOLDS)
+    ]
+    fit = _chosen(tuple(groups), distances, folds)
+    weights = np.array([fit.weights[name] for name in groups])
+    points = np.concatenate([group * np.sqrt(w) for group, w in zip(groups.values(), weights)], axis=1)
+    mean = vectors[known].mean(axis=0)
+    likeness = _likeness(distances, weights)
+    if len(chosen) == len(known):
+        coefficients = linalg.solve(_with_ridge(likeness, fit.ridge), vectors[chosen] - mean, assume_a="pos")
+    else:
+        coefficients = _of_subset(layer.features, inputs, known, vectors - mean, points, weights, likeness, fit.ridge)
+    layer.weights_of_groups.assign(weights)
+    layer.points.assign(points)
+    layer.coefficients.assign(coefficients)
+    layer.mean.assign(mean)
+    return fit
+
+
+def _prepare(features: ContentFeatures, inputs: ItemInputs, known: np.ndarray) -> None:
+    """Set the places of numbers' bumps, and the centre and length of each group, from the known items."""
+    for name, places in features.places.items():
+        numbers = inputs.arrays[name][known]
+        values = numbers[numbers[:, 1] > 0, 0]
+        if len(values):
+            quantiles = np.quantile(values, (np.arange(BUMPS) + 0.5) / BUMPS)
+            gaps = np.maximum(np.gradient(quantiles), 1e-3 * max(np.ptp(values), 1e-6))
+            places.assign(quantiles)
+            features.spreads[name].assign(2 * gaps)
+    totals = {name: np.zeros(width) for name, width in features.widths.items()}
+    squares, counts = dict.fromkeys(totals, 0.0), dict.fromkeys(totals, 0)
+    for block in _blocks(known):
+        for name, (raw, there) in features.raw(_tensors(inputs, block)).items():
+            present = raw.numpy()[there.numpy()[:, 0]].astype(np.float64)
+            totals[name] += present.sum(axis=0)
+            squares[name] += float((present**2).sum())
+            counts[name] += len(present)
+    for name, total in totals.items():
+        centre = total / max(counts[name], 1)
+        variance = squares[name] / max(counts[name], 1) - float(centre @ centre)
+        features.centres[name].assign(centre)
+        features.lengths[name].assign(np.sqrt(variance) if variance > 1e-9 else 1.0)
+
+
+def _groups(features: ContentFeatures, inputs: ItemInputs, positions: np.ndarray) -> dict[str, np.ndarray]:
+    parts = [features(_tensors(inputs, block)) for block in _blocks(positions)]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in features.groups}
+
+
+def _blocks(positions: np.ndarray) -> list[np.ndarray]:
+    return [positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK)]
+
+
+def _tensors(inputs: ItemInputs, positions: np.ndarray) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(array) for name, array in inputs.take(positions).items()}
+
+
+def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    found = (left**2).sum(axis=1)[:, np.newaxis] + (right**2).sum(axis=1) - 2 * left @ right.T
+    return np.maximum(found, 0)
+
+
+def _likeness(distances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    return np.exp(-sum(weight * distance for weight, distance in zip(weights, distances)))
+
+
+def _with_ridge(likeness: np.ndarray, ridge: float) -> np.ndarray:
+    return likeness + ridge * np.eye(len(likeness), dtype=likeness.dtype)
+
+
+def _fold(
+    chosen: np.ndarray,
+    vectors: np.ndarray,
+    embedder: Embedder,
+    pairs: Interactions,
+    features: Mapping[str, np.ndarray],
+    random: np.random.Generator,
+) -> _Fold:
+    hidden = np.sort(random.choice(len(chosen), max(1, int(HIDDEN * len(chosen))), replace=False))
+    rest = np.setdiff1d(np.arange(len(chosen)), hidden)
+    number = np.full(len(vectors), -1)
+    number[chosen[hidden]] = np.arange(len(hidden))
+    owners = np.repeat(np.arange(len(pairs.indptr) - 1), np.diff(pairs.indptr))
+    users = np.unique(owners[number[pairs.item] >= 0])
+    if len(users) > USERS:
+        users = np.sort(random.choice(users, USERS, replace=False))
+    history = pairs.latest(users, embedder.history)
+    history = np.where((history >= 0) & (number[history] >= 0), -1, history)
+    queries = embedder.queries(vectors, history, {name: codes[users] for name, codes in features.items()})
+    touched = pairs.matrix(len(vectors))[users][:, chosen[hidden]]
+    known = vectors[chosen[rest]]
+    return _Fold(rest, hidden, queries @ (known - known.mean(axis=0)).T, touched)
+
+
+def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequence[_Fold]) -> Fit:
+    """The weights and the ridge that find hidden items best: a level for all and a ridge, then group by group."""
+
+    def tried(weights: np.ndarray, ridge: float) -> float:
+        likeness = _likeness(distances, weights)
+        return float(np.mean([_found(fold, likeness, ridge) for fold in folds]))
+
+    best, level, ridge = max(
+        (tried(np.full(len(names), weight), value), weight, value) for weight in LEVELS for value in RIDGES[1::2]
+    )
+    weights = np.full(len(names), level)
+    for _ in range(2):
+        for group in range(len(names)):
+            for factor in FACTORS:
+                other = weights.copy()
+                other[group] *= factor
+                if not other.any() or np.array_equal(other, weights):
+                    continue
+                score = tried(other, ridge)
+                if score > best:
+                    best, weights = score, other
+        for value in RIDGES:
+            score = tried(weights, value)
+            if score > best:
+                best, ridge = score, value
+    return Fit(dict(zip(names, weights.tolist())), ridge, best)
+
+
+def _found(fold: _Fold, likeness: np.ndarray, ridge: float) -> float:
+    """nDCG@10 of the fold's hidden items, placed among themselves by their content."""
+    known = likeness[np.ix_(fold.rest, fold.rest)]
+    asked = likeness[np.ix_(fold.rest, fold.hidden)]
+    solved = linalg.solve(_with_ridge(known, ridge), asked, assume_a="pos", check_finite=False)
+    k = min(K, len(fold.hidden))
+    lists = top_k(fold.scored, np.ascontiguousarray(solved.T), k, truth=fold.truth).positions
+    return ranking_metrics(lists, fold.truth, [k])[f"ndcg@{k}"]
+
+
+def _of_subset(
+    features: ContentFeatures,
+    inputs: ItemInputs,
+    known: np.ndarray,
+    targets: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
+    likeness: np.ndarray,
+    ridge: float,
+) -> np.ndarray:
+    """Coefficients of the landmarks that fit all known items: (A'A + ridge K) c = A'Y, in blocks of items."""
+    left, right = ridge * likeness.astype(np.float64), np.zeros((len(points), targets.shape[1]))
+    left += 1e-6 * np.eye(len(points))
+    for block in _blocks(known):
+        groups = _groups(features, inputs, block)
+        asked = np.concatenate([group * np.sqrt(w) for group, w in zip(groups.values(), weights)], axis=1)
+        alike = np.exp(-_squared_distances(asked, points)).astype(np.float64)
+        left += alike.T @ alike
+        right += alike.T @ targets[block]
+    return linalg.solve(left, right, assume_a="pos").astype(np.float32)
