@@ -193,13 +193,12 @@ def note(high: bool, fast: bool, bright: bool, random: np.random.Generator) -> n
 
 def test_pitch_rhythm_and_timbre_are_learned_in_seconds():
     random = np.random.default_rng(0)
-    labels = random.integers(0, 2, (640, 3))
-    encoder, head = AudioEncoder(ONE_SECOND), tf.keras.layers.Dense(3)
+    labels = random.integers(0, 2, (384, 3))
     clips = [wav_bytes(np.clip(note(*label, random), -1, 1)) for label in labels]
+    tf.keras.utils.set_random_seed(0)
+    encoder, head = AudioEncoder({**ONE_SECOND, "mels": 32}), tf.keras.layers.Dense(3)
     content = tf.function(encoder.prepare)(tf.constant(clips))
     targets = tf.constant(labels, tf.float32)
-    tf.keras.utils.set_random_seed(0)
-    encoder = AudioEncoder(ONE_SECOND)
     head.build([None, encoder.dimension])
     optimizer = tf.keras.optimizers.Adam(2e-3)
     weights = encoder.trainable_variables + head.trainable_variables
@@ -211,10 +210,10 @@ def test_pitch_rhythm_and_timbre_are_learned_in_seconds():
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(target, logits))
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
 
-    for _ in range(20):
-        for start in range(0, 448, 64):
-            step(content[start : start + 64], targets[start : start + 64])
-    right = (head(encoder(content[448:])).numpy() > 0) == labels[448:]
+    for _ in range(12):
+        for start in range(0, 256, 32):
+            step(content[start : start + 32], targets[start : start + 32])
+    right = (head(encoder(content[256:])).numpy() > 0) == labels[256:]
     assert (right.mean(axis=0) > 0.85).all()
 
 
