@@ -42,7 +42,9 @@ def train_collaborative(
         _train_encoders(config, blueprint, prepared, inputs, os.path.join(directory, "encoders"), say)
     content = encoded(inputs, prepared.encoders, model.text_feature)
     ids = ItemInputs({"id": inputs.arrays["id"]}, None, inputs.search_owner[:0])
-    history, bell = fit(config, prepared, model, ids, directory, say)
+    # The table knows of no content, so there is no encoder that could be trained with it or that it depends on.
+    table_alone = dataclasses.replace(prepared, encoders={})
+    history, bell = fit(config, table_alone, model, ids, directory, say)
     if config.model.factors:
         set_factors(model, prepared.pairs, prepared.known, config.training.seed)
     embedder = Embedder(model, config.serving.history)
