@@ -38,6 +38,10 @@ FEATURES = {
     "price": "number",
 }
 
+# The settings of `model` and `training` for a fused model.
+JOINT = {"content": "joint", "query_hidden": [16], "temperature": 0.15}
+JOINT_TRAINING = {"weight_decay": 0.01}
+
 
 @dataclasses.dataclass
 class World:
@@ -66,8 +70,8 @@ class World:
                 },
             },
             "split": {"held_out_items": 0.15, "validation": 0.1, "test": 0.1},
-            "model": {"dimension": 16, "query_hidden": [16], "dropout": 0.1},
-            "training": {"epochs": 4, "batch_size": 32, "targets": 8, "learning_rate": 0.01, "patience": 10},
+            "model": {"dimension": 16, "factors": 8, "dropout": 0.1},
+            "training": {"epochs": 2, "batch_size": 64, "targets": 8, "patience": 10},
             "evaluation": {"bootstrap": 20, "k": [5, 10]},
             "serving": {"history": 8, "exclude": 4, "k": 10},
         }
@@ -228,8 +232,8 @@ def dataset(world):
 
 @pytest.fixture(scope="session")
 def trained(world, dataset, tmp_path_factory):
-    """A model of all modalities, encoders trained for two epochs of eight; it must not be changed."""
+    """A model of all modalities, its encoders trained for an epoch before the table; it must not be changed."""
     from tfrec.training.trainer import train
 
-    config = world.config(training={"epochs": 8, "encoder_epochs": 2})
+    config = world.config(training={"epochs": 3, "encoder_epochs": 1})
     return train(config, dataset, str(tmp_path_factory.mktemp("trained")), say=lambda line: None)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.conftest import JOINT
 from tfrec.data.vocabulary import fit_feature_space
 from tfrec.encoders.item_inputs import item_inputs
 from tfrec.model.build import Blueprint, build_encoders, build_model
@@ -12,7 +13,7 @@ from tfrec.training.interactions import interactions
 from tfrec.training.optimizer import build_optimizer
 from tfrec.training.rows import RowSampler
 
-STILL = {"dropout": 0.0, "modality_dropout": 0.0, "id_dropout": 0.0}
+STILL = {**JOINT, "dropout": 0.0, "modality_dropout": 0.0, "id_dropout": 0.0}
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,9 @@ def random_pairs(seed=0, users=USERS, items=ITEMS, longest=20):
     )
 
 
-def make_batches(objective="masked", candidates=25, pairs=None, batch_size=7, search=True, history_dropout=0.2):
+def make_batches(
+    objective="masked", candidates=25, pairs=None, batch_size=7, search=True, history_dropout=0.2, members=1
+):
     pairs = random_pairs() if pairs is None else pairs
     sampler = RowSampler(pairs, objective, batch_size, history=6, targets=5, history_dropout=history_dropout)
     owner = np.repeat(np.arange(0, ITEMS, 2), 2).astype(np.int32)
@@ -42,7 +44,7 @@ def make_batches(objective="masked", candidates=25, pairs=None, batch_size=7, se
     users = {"country": np.arange(USERS, dtype=np.int32) + 2}
     context = {"hour": np.stack([np.arange(len(pairs.item)), np.ones(len(pairs.item))], axis=1).astype(np.float32)}
     allowed = np.arange(ITEMS) < ITEMS - 10
-    return Batches(sampler, pairs, inputs, users, context, candidates, allowed)
+    return Batches(sampler, pairs, inputs, users, context, candidates, allowed, members)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_the_sampling_probability_is_about_the_share_of_batches_an_item_is_in(ba
     made = batches(objective, candidates, search=False)
     drawn = np.zeros(60)
     count = 0
-    for number in range(80):
+    for number in range(4):
         for batch in made.epoch(11, number):
             drawn[batch["items"]["id"]] += 1
             count += 1
@@ -100,3 +100,44 @@ def test_for_in_batch_candidates_the_probability_is_the_share_of_events(batches,
 
 def test_more_candidates_than_items_are_all_items(batches):
     assert len(next(batches(candidates=1000).epoch(0, 0))["items"]["id"]) == 50
+
+
+def rows_of(batch):
+    """Each row's user and the items of its history and targets, to tell rows apart by."""
+    items = np.append(batch["items"]["id"], -1)
+    return [
+        (user, tuple(sorted(items[past])), tuple(sorted(items[wanted])))
+        for user, past, wanted in zip(batch["features"]["country"], batch["history"], batch["targets"])
+    ]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_members_have_rows_of_their_own_those_of_the_first_one_first(batches, objective):
+    alone = [rows_of(batch) for batch in batches(objective, candidates=0).epoch(3, 1)]
+    together = [rows_of(batch) for batch in batches(objective, candidates=0, members=3).epoch(3, 1)]
+    assert len(together) == len(alone) and all(len(rows) == 21 for rows in together)
+    parts = [[row for rows in together for row in rows[7 * member : 7 * member + 7]] for member in range(3)]
+    # The first member's rows are those of a model alone, so adding members changes nothing about it.
+    assert parts[0] == [row for rows in alone for row in rows]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert np.mean([a == b for a, b in zip(parts[one], parts[other])]) < 0.2
+
+
+def test_members_meet_every_user_as_often(batches):
+    made = batches(candidates=0, members=2)
+    counts = np.zeros((2, 39))
+    for batch in made.epoch(0, 0):
+        for member, users in enumerate(np.split(batch["features"]["country"], 2)):
+            np.add.at(counts[member], users, 1)
+    assert np.all(np.ptp(counts[:, 2:], axis=1) <= 1) and counts[:, 2:].min() >= 27
+
+
+def test_items_are_in_more_batches_the_more_members_there_are(batches):
+    """The correction of the softmax needs the chance of an item in batches with all members' rows."""
+    made = batches("next", 40, search=False, members=3)
+    drawn, count = np.zeros(60), 0
+    for batch in made.epoch(11, 0):
+        drawn[batch["items"]["id"]] += 1
+        count += 1
+    error = np.abs(np.log(made.probability[:50]) - np.log(drawn[:50] / count))
+    assert error.mean() < 0.2 and error.max() < 0.6

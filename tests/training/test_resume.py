@@ -100,8 +100,8 @@ def test_the_optimizer_goes_on_too(small, tmp_path):
         small(say=stop_after(2))
     small()
     latest = tf.train.load_checkpoint(str(tmp_path / "checkpoints/latest"))
-    # 4 batches in each of 4 epochs.
-    assert latest.get_tensor("optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE") == 16
+    # 16 batches in each of 4 epochs.
+    assert latest.get_tensor("optimizer/_iterations/.ATTRIBUTES/VARIABLE_VALUE") == 64
 
 
 def test_a_full_disk_ends_in_one_sentence_and_the_former_state_is_resumed(small, monkeypatch):

@@ -1,10 +1,12 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfrec.training.interactions import Interactions
-from tfrec.training.rows import RowSampler
+from tfrec.training.rows import SMALLEST_EPOCH, RowSampler
 
 OBJECTIVES = ("masked", "next", "retrieval")
 
@@ -23,10 +25,14 @@ def pairs_of(lengths):
     history=st.integers(1, 6),
     targets=st.integers(1, 6),
     batch_size=st.integers(1, 5),
+    smallest=st.integers(1, 30),
 )
-def test_rows_are_of_one_user_with_targets_outside_the_history(lengths, objective, history, targets, batch_size):
+def test_rows_are_of_one_user_with_targets_outside_the_history(
+    lengths, objective, history, targets, batch_size, smallest
+):
     pairs = pairs_of(lengths)
-    sampler = RowSampler(pairs, objective, batch_size, history, targets, history_dropout=0.1)
+    with mock.patch("tfrec.training.rows.SMALLEST_EPOCH", smallest):
+        sampler = RowSampler(pairs, objective, batch_size, history, targets, history_dropout=0.1)
     owner = np.repeat(np.arange(len(lengths)), lengths)
     batches = list(sampler.epoch(np.random.default_rng(0)))
     assert len(batches) == sampler.steps
@@ -44,8 +50,33 @@ def test_rows_are_of_one_user_with_targets_outside_the_history(lengths, objectiv
             if objective == "next" and len(past) and len(wanted):
                 assert past.max() < wanted.min() and list(wanted) == sorted(wanted)
             seen.append(wanted[0] if objective == "retrieval" and len(wanted) else user)
-    expected = np.arange(sum(lengths)) if objective == "retrieval" else np.flatnonzero(lengths)
-    assert sorted(number for number in seen if number >= 0) == list(expected)
+    seen = np.array([number for number in seen if number >= 0])
+    if objective == "retrieval":
+        assert sorted(seen) == list(range(sum(lengths)))
+        return
+    # Few users come around again, each as often as any other or once more.
+    users = np.flatnonzero(lengths)
+    assert len(seen) == max(len(users), smallest)
+    counts = np.bincount(seen, minlength=len(lengths))
+    assert not counts[np.setdiff1d(np.arange(len(lengths)), users)].any() and np.ptp(counts[users]) <= 1
+
+
+@pytest.mark.parametrize("objective", ["masked", "next"])
+def test_an_epoch_over_few_users_repeats_them_with_other_targets(objective):
+    sampler = RowSampler(pairs_of([8] * 32), objective, 64, 6, 4, 0.0)
+    assert sampler.steps * 64 == SMALLEST_EPOCH
+    drawn = {user: set() for user in range(32)}
+    for rows in sampler.epoch(np.random.default_rng(0)):
+        for user, targets in zip(rows.user, rows.targets):
+            drawn[user].add(tuple(sorted(targets)))
+    # A user of 8 items has 70 halves, or 8 cuts; 32 draws that were all the same would not be worth the time.
+    assert min(len(targets) for targets in drawn.values()) >= 5
+
+
+def test_an_epoch_over_many_users_has_each_of_them_once():
+    sampler = RowSampler(pairs_of([2] * (SMALLEST_EPOCH + 5)), "masked", 100, 2, 2, 0.0)
+    users = np.concatenate([rows.user for rows in sampler.epoch(np.random.default_rng(0))])
+    np.testing.assert_array_equal(np.sort(users[users >= 0]), np.arange(SMALLEST_EPOCH + 5))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -57,10 +88,10 @@ def test_the_same_seed_gives_the_same_rows(pairs, objective):
 
 
 def test_about_as_many_history_entries_are_hidden_as_asked_for():
-    pairs = pairs_of([20] * 400)
+    pairs = pairs_of([20] * SMALLEST_EPOCH)
     shown = {}
     for dropout in (0.0, 0.5):
-        sampler = RowSampler(pairs, "masked", 400, 10, 10, dropout)
+        sampler = RowSampler(pairs, "masked", SMALLEST_EPOCH, 10, 10, dropout)
         (rows,) = sampler.epoch(np.random.default_rng(0))
         shown[dropout] = (rows.history >= 0).mean()
     assert shown[0.0] == pytest.approx(0.97, abs=0.03)
@@ -69,5 +100,5 @@ def test_about_as_many_history_entries_are_hidden_as_asked_for():
 
 def test_a_very_long_history_is_cut_to_its_latest_entries():
     pairs = pairs_of([3000])
-    (rows,) = RowSampler(pairs, "masked", 1, 50, 2000, 0.0).epoch(np.random.default_rng(0))
+    rows = next(RowSampler(pairs, "masked", 1, 50, 2000, 0.0).epoch(np.random.default_rng(0)))
     assert rows.targets[rows.targets >= 0].min() >= 3000 - 1024

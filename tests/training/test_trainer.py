@@ -32,7 +32,7 @@ def losses(trained):
 
 @pytest.mark.parametrize("objective", ["masked", "next", "retrieval"])
 def test_every_objective_learns(train_plain, objective):
-    trained = train_plain(objective=objective, epochs=6)
+    trained = train_plain(objective=objective, epochs=2)
     assert losses(trained)[-1] < losses(trained)[0]
     assert trained.history[-1]["ndcg@10"] > trained.history[0]["ndcg@10"] * 0.9
     assert (trained.model.objective == "retrieval") == hasattr(trained.model, "task")
@@ -65,7 +65,7 @@ def test_the_model_beats_popularity(trained, dataset):
 def test_encoders_are_trained_first_and_then_kept(trained):
     assert all(not trained.encoders[name].frozen for name in ("picture", "sound"))
     assert all(not trained.encoders[name].trainable for name in ("picture", "sound"))
-    assert [epoch["epoch"] for epoch in trained.history] == list(range(1, 9))
+    assert [epoch["epoch"] for epoch in trained.history] == [1, 2, 3]
 
 
 def test_training_stops_when_the_metric_has_not_risen_for_long(train_plain):
@@ -125,18 +125,18 @@ def test_without_validation_events_the_lowest_loss_is_the_best(plain_world, tmp_
 def test_mixed_precision_trains_and_does_not_outlive_the_training(train_plain, policy):
     import tensorflow as tf
 
-    mixed = train_plain("mixed", mixed_precision=policy, epochs=4)
+    mixed = train_plain("mixed", mixed_precision=policy, epochs=2)
     assert losses(mixed)[-1] < losses(mixed)[0]
     plain = train_plain("plain", epochs=1)
     assert tf.keras.mixed_precision.global_policy().name == "float32"
-    assert plain.model.item_tower.projections["attributes"].compute_dtype == "float32"
+    assert plain.model.item_tower.id_embedding.compute_dtype == "float32"
 
 
 def test_gradient_accumulation_trains(train_plain):
-    trained = train_plain(accumulate=2, epochs=6)
+    trained = train_plain(accumulate=2, epochs=2)
     assert losses(trained)[-1] < losses(trained)[0]
-    # 4 batches an epoch.
-    assert int(trained.model.batches_seen) == 24 and int(trained.model.optimizer.iterations) == 12
+    # 16 batches an epoch.
+    assert int(trained.model.batches_seen) == 32 and int(trained.model.optimizer.iterations) == 16
 
 
 def test_a_catalogue_of_ids_alone_can_be_learned(make_world, tmp_path):
