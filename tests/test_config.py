@@ -85,8 +85,10 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("training.search_weight", -1, "training.search_weight is -1.0; it must be at least 0"),
         ("training.learning_rate", float("nan"), "training.learning_rate is nan; it must be greater than 0"),
         ("training.learning_rate", float("inf"), "training.learning_rate is inf; it must be a finite number"),
-        ("model.history", "both", "model.history is 'both'; expected one of shared, own"),
-        ("model.members", 3, "model.members is 3, which needs model.history own"),
+        ("model.content", "both", "model.content is 'both'; expected one of regression, joint"),
+        ("model.members", 0, "model.members is 0; it must be greater than 0"),
+        ("model.factors", -1, "model.factors is -1; it must be at least 0"),
+        ("model.use_id", False, "model.use_id is false, which needs model.content joint; set that or use_id true"),
         (
             "training",
             {"accumulate": 2, "strategy": "mirrored"},
@@ -122,7 +124,7 @@ def test_a_model_of_nothing_is_refused():
     document = changed("schema.items.features", {})
     assert parse_config(document, "/a.yaml").model.use_id
     with pytest.raises(ConfigError, match=r"items have no features and model\.use_id is false"):
-        parse_config({**document, "model": {"use_id": False}}, "/a.yaml")
+        parse_config({**document, "model": {"use_id": False, "content": "joint"}}, "/a.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words"])

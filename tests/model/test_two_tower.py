@@ -49,6 +49,7 @@ def parts(world, dataset, tmp_path_factory):
             space.encode_context(dataset.train),
             24,
             known,
+            config.model.members if built.collaborative else 1,
         )
         batch = next(batches.epoch(0, 0))
         built.compute_loss(tf.nest.map_structure(tf.constant, batch))
@@ -200,8 +201,9 @@ def test_members_are_all_trained(parts):
 def test_a_member_is_taught_by_rows_of_its_own(parts):
     """With the same weights in all members the loss is the mean over as many rows as they have together."""
     losses = []
+    _, batches = parts(model={"content": "regression", "members": 1})
     for members in (1, 2):
-        model, batches = parts(model={"content": "regression", "members": members})
+        model, _ = parts(model={"content": "regression", "members": members})
         for variable in model.trainable_variables:
             variable.assign(tf.zeros_like(variable) if "correction" in variable.name else tf.ones_like(variable) * 0.1)
         losses.append(float(model.compute_loss(constant(next(batches.epoch(0, 0))))))
