@@ -157,11 +157,13 @@ def level_of(trials: Sequence[Trial]) -> float:
 
 def rule(trials: Sequence[Trial]) -> str:
     """How verdicts are given, in words."""
+    alone = len(trials[0].against_all.seeds) == 1
     return (
         f"A modality helps where {label(trials[0].metric)} is higher with it than without, and hurts where it is "
         f"lower: in every seed, and with p below {level_of(trials):.4f} of a t-test paired by user ({LEVEL} divided by "
         "the number of comparisons); else it makes no difference that could be measured. One that hurts on one kind "
         "of items and helps on none is harmful, and is to be switched off."
+        + (" One seed cannot tell a modality from the luck of a training." if alone else "")
     )
 
 
