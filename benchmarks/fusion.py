@@ -3,8 +3,9 @@
     python benchmarks/fusion.py -c ml-100k/tfrec.yaml --part validation --out benchmarks/results/fusion
 
 Every way is a setting of the model, trained from the same configuration on the same divisions with the same seeds. The
-first is compared with. Settings for all alike are given by --set, as in `tfrec benchmark quality`. Vectors of frozen
-encoders are computed before the trainings, so that no way pays for them.
+first is compared with. Settings for all alike are given by --set, as in `tfrec benchmark quality`; since what suits a
+regression need not suit a fusion, --set-fused gives settings to all ways but the regression. Vectors of frozen encoders
+are computed before the trainings, so that no way pays for them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfrec.cli.benchmark import PARTS, seeds, with_settings
-from tfrec.config import Config, Model, load_config
+from tfrec.config import Config, load_config
 from tfrec.config_checks import CHOICES
 from tfrec.data.files import write_text
 from tfrec.data.ingest import ingest
@@ -51,15 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), metavar="N,N")
     parser.add_argument("-k", type=int, default=10, metavar="N", help="cut-off (default: 10)")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    parser.add_argument("--set-fused", action="append", default=[], metavar="KEY=VALUE", help="not for the regression")
     parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
     given = parser.parse_args(arguments)
-    config = with_settings(load_config(given.config), given.settings)
+    config = load_config(given.config)
+    configs = {
+        way: with_settings(config, [*given.settings, *(given.set_fused if way != REGRESSION else []), *settings])
+        for way, settings in wanted_ways(given.ways).items()
+    }
+    config = next(iter(configs.values()))
     if len(modalities(config.schema)) < 2:
         raise ConfigError(f"{config.source} has one modality or none, so there is nothing to fuse; name more features")
-    ways = wanted_ways(given.ways)
     lines, sections = [], []
     for chosen in wanted_protocols(given.protocols):
-        comparison, seconds = measured(config, ways, chosen, given.part, given.seeds, given.k)
+        comparison, seconds = measured(configs, chosen, given.part, given.seeds, given.k)
         section = markdown_table(table(comparison, seconds))
         counts = f"{comparison.users:,.0f} users, {comparison.candidates:,.0f} candidates. {chosen.measured}"
         lines += [f"## {chosen.name}: {chosen.title}", "", *section, "", counts, ""]
@@ -67,24 +73,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sections.append({"protocol": chosen.name, **dataclasses.asdict(comparison), "seconds": seconds})
     if given.out:
         command, machine = command_line(given), environment()
-        document = {"command": command, "environment": machine, "config": config.name, "part": given.part, "ways": ways}
-        document["settings"] = settings_of(config)
+        document = {"command": command, "environment": machine, "config": config.name, "part": given.part}
+        document["ways"] = {way: settings_of(its) for way, its in configs.items()}
         write_text(f"{given.out}.json", json.dumps({**document, "protocols": sections}, indent=1) + "\n")
         write_text(f"{given.out}.md", page(lines, command, machine, config, given))
     return 0
 
 
-def all_ways() -> dict[str, dict[str, Any]]:
-    """Every way by name, as settings of the model; where content is a regression of its own, that is one way more."""
-    fusions, choices = CHOICES["model.fusion"], CHOICES.get("model.content", ())
-    if REGRESSION not in choices:
-        return {fusion: {"fusion": fusion} for fusion in fusions}
-    joint = next(choice for choice in choices if choice != REGRESSION)
-    ways: dict[str, dict[str, Any]] = {fusion: {"content": joint, "fusion": fusion} for fusion in fusions}
-    return {**ways, REGRESSION: {"content": REGRESSION}}
+def all_ways() -> dict[str, list[str]]:
+    """Every way by name, as settings: the fusions of content and ids trained together, then the regression."""
+    ways = {fusion: ["model.content=joint", f"model.fusion={fusion}"] for fusion in CHOICES["model.fusion"]}
+    return {**ways, REGRESSION: [f"model.content={REGRESSION}"]}
 
 
-def wanted_ways(names: str) -> dict[str, dict[str, Any]]:
+def wanted_ways(names: str) -> dict[str, list[str]]:
     """The named ways in the order of their names, all where none is named.
 
     Raises:
@@ -113,34 +115,34 @@ def wanted_protocols(names: str) -> list[Protocol]:
 
 
 def measured(
-    config: Config, ways: Mapping[str, Mapping[str, Any]], chosen: Protocol, part: str, numbers: Sequence[int], k: int
+    configs: Mapping[str, Config], chosen: Protocol, part: str, numbers: Sequence[int], k: int
 ) -> tuple[Comparison, dict[str, list[float]]]:
-    """Train and evaluate every way with every seed.
+    """Train and evaluate the configuration of every way with every seed.
 
     Returns:
         All ways beside the first, and the seconds of each training by way.
     """
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {way: [] for way in configs}
     runs: list[Run] = []
     with tempfile.TemporaryDirectory() as folder:
         cache = os.path.join(folder, "cache")
         for seed in numbers:
-            settings = chosen.config(config, seed, part)
-            divided, _ = ingest(settings, os.path.join(folder, "data"), None)
+            settings = {way: chosen.config(config, seed, part) for way, config in configs.items()}
+            divided, _ = ingest(next(iter(settings.values())), os.path.join(folder, "data"), None)
             dataset = chosen.dataset(divided, seed, part)
             (task,) = chosen.tasks(dataset, part)
             k = min(k, len(task.candidates))
             if not runs:
                 # Fills the cache, and pays for what is slow once in a process.
-                first = with_way(settings, next(iter(ways.values())))
+                first = next(iter(settings.values()))
                 once = dataclasses.replace(first.training, epochs=1)
                 with tempfile.TemporaryDirectory() as state:
                     train(dataclasses.replace(first, training=once), dataset, state, cache=cache, say=_silent)
             evaluations = []
-            for way, changes in ways.items():
+            for way, config in settings.items():
                 with tempfile.TemporaryDirectory() as state:
                     started = time.perf_counter()
-                    trained = train(with_way(settings, changes), dataset, state, cache=cache, say=_silent)
+                    trained = train(config, dataset, state, cache=cache, say=_silent)
                     seconds[way].append(time.perf_counter() - started)
                 model = model_recommender(trained, dataset, task)
                 named = EmbeddingRecommender(way, model.queries, model.items)
@@ -151,12 +153,6 @@ def measured(
             others = tuple(evaluation.model for evaluation in evaluations[1:])
             runs.append(Run(seed, task.users, dataclasses.replace(evaluations[0], baselines=others)))
     return compared_over_seeds(runs, [f"{metric}@{k}" for metric in METRICS]), seconds
-
-
-def with_way(config: Config, changes: Mapping[str, Any]) -> Config:
-    """The configuration with the settings of a way."""
-    model: Model = dataclasses.replace(config.model, **changes)
-    return dataclasses.replace(config, model=model)
 
 
 def table(comparison: Comparison, seconds: Mapping[str, Sequence[float]]) -> list[list[str]]:
@@ -200,6 +196,8 @@ def command_line(given: argparse.Namespace) -> str:
     words += ["-k", str(given.k)]
     for setting in given.settings:
         words += ["--set", setting]
+    for setting in given.set_fused:
+        words += ["--set-fused", setting]
     return shlex.join(words)
 
 

@@ -22,21 +22,23 @@ def configuration(make_world, tmp_path_factory):
 def test_every_way_to_fuse_is_there():
     ways = all_ways()
     assert [way for way in ways if way != REGRESSION] == list(CHOICES["model.fusion"])
-    assert all(changes.get("fusion") == way for way, changes in ways.items() if way != REGRESSION)
-    assert (REGRESSION in ways) == (REGRESSION in CHOICES.get("model.content", ()))
+    assert all(f"model.fusion={way}" in settings for way, settings in ways.items() if way != REGRESSION)
+    assert set(CHOICES["model.content"]) == {"joint", REGRESSION} and REGRESSION in ways
 
 
 @pytest.mark.slow
 def test_ways_are_compared_on_known_and_on_new_items(configuration, tmp_path):
     out = tmp_path / "fusion"
-    ways = "gate,decision"
-    assert main(["-c", configuration, "--ways", ways, "--seeds", "0", "-k", "5", "--out", str(out)]) == 0
+    arguments = ["--ways", "gate,decision,regression", "--seeds", "0", "-k", "5", "--set-fused", "model.dropout=0.25"]
+    assert main(["-c", configuration, *arguments, "--out", str(out)]) == 0
     written = json.loads(out.with_suffix(".json").read_text())
     assert [section["protocol"] for section in written["protocols"]] == ["per-user", "held-out-items"]
     for section in written["protocols"]:
-        assert list(section["metrics"]) == list(section["seconds"]) == ["gate", "decision"]
+        assert list(section["metrics"]) == list(section["seconds"]) == ["gate", "decision", "regression"]
         assert all(0 < spreads["ndcg@5"]["mean"] <= 1 for spreads in section["metrics"].values())
         assert 0 <= section["contrasts"]["decision"]["ndcg@5"]["p_value"] <= 1
+    dropouts = {way: settings["model"]["dropout"] for way, settings in written["ways"].items()}
+    assert dropouts == {"gate": 0.25, "decision": 0.25, "regression": 0.1}
     page = out.with_suffix(".md").read_text()
     assert page.count("| decision |") == 2 and "minus gate" in page and str(tmp_path) not in page
 
