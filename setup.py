@@ -40,6 +40,7 @@ setup(
         "tensorflow-recommenders>=0.7.7",
         "numpy>=1.26",
         "scipy>=1.12",
+        "threadpoolctl>=3.1",
         "pandas>=1.5",
         "pyarrow>=10",
         "pillow>=10",

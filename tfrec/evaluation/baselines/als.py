@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from tfrec.evaluation.baselines.base import Baseline
 
@@ -63,13 +64,15 @@ class ALS(Baseline):
         """
         base = other.T @ other + self.regularisation * np.eye(self.factors)
         solved = np.zeros((weights.shape[0], self.factors))
-        for rows, columns, values in padded_rows(weights, _ENTRIES_PER_BLOCK):
-            there = values > 0
-            extra = np.where(there, self.confidence * values, 0)
-            vectors = other[columns]
-            left = base + np.matmul((vectors * extra[..., np.newaxis]).transpose(0, 2, 1), vectors)
-            right = np.einsum("blf,bl->bf", vectors, extra + there)
-            solved[rows] = np.linalg.solve(left, right[..., np.newaxis])[..., 0]
+        # BLAS threads wait for each other over systems as small as these, by far the most of the time on a busy machine.
+        with threadpool_limits(1, "blas"):
+            for rows, columns, values in padded_rows(weights, _ENTRIES_PER_BLOCK):
+                there = values > 0
+                extra = np.where(there, self.confidence * values, 0)
+                vectors = other[columns]
+                left = base + np.matmul((vectors * extra[..., np.newaxis]).transpose(0, 2, 1), vectors)
+                right = np.einsum("blf,bl->bf", vectors, extra + there)
+                solved[rows] = np.linalg.solve(left, right[..., np.newaxis])[..., 0]
         return solved
 
 
