@@ -173,7 +173,7 @@ class Serving:
     """
 
     name: str = ""
-    history: int = 100
+    history: int = 200
     exclude: int = 100
     k: int = 100
     known_users: bool = True

@@ -110,16 +110,11 @@ split:
   held_out_items: 0.1         # films never trained on, to measure how well new films are recommended
   seed: 42
 
-model:
-  id_dropout: 0.3             # how often a known film is taught from its content alone, for films to come
-
 training:
-  targets: 128
-  encoder_epochs: 5           # the poster CNN learns in the first epochs; then its vectors are computed once
-  patience: 10
+  encoder_epochs: 5           # the poster CNN learns first; then its vectors are computed once
 
 serving:
-  history: 200                # people rate films by the hundred; a longer history is a better query
+  history: 400                # people rate films by the hundred; a longer history is a better query
 
 # evaluation and gates have their defaults; see the documentation of the configuration.
 """.splitlines()

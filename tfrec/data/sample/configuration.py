@@ -51,13 +51,8 @@ split:
   held_out_items: 0.1         # items never trained on, to measure how well new items are recommended
   seed: 42
 
-model:
-  id_dropout: 0.3             # how often a known tale is taught from its content alone, for tales to come
-
 training:
-  epochs: 40
-  encoder_epochs: 12          # the CNNs learn in the first epochs; then their vectors are computed once
-  patience: 10
+  encoder_epochs: 6           # the CNNs learn first; then their vectors are computed once
 
 serving:                      # fixed shapes of the exported signatures
   history: 30

@@ -64,7 +64,7 @@ class ALS(Baseline):
         """
         base = other.T @ other + self.regularisation * np.eye(self.factors)
         solved = np.zeros((weights.shape[0], self.factors))
-        # BLAS threads wait for each other over systems as small as these, by far the most of the time on a busy machine.
+        # BLAS threads wait for each other over systems as small as these, for most of the time on a busy machine.
         with threadpool_limits(1, "blas"):
             for rows, columns, values in padded_rows(weights, _ENTRIES_PER_BLOCK):
                 there = values > 0
