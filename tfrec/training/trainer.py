@@ -19,7 +19,6 @@ from tfrec.errors import DataError
 from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower, search_feature
-from tfrec.training.callbacks import MONITORED
 from tfrec.training.collaborative import train_collaborative
 from tfrec.training.fit import Prepared, Say, fit
 from tfrec.training.interactions import Interactions, interactions
@@ -39,6 +38,7 @@ class Trained:
         interactions: the training interactions.
         history: the logs of each epoch.
         alarms: what is wrong with the model or its data, see docs/alarms.md.
+        measured: metrics of the finished model on the validation part, by name; none where that asks for nothing.
     """
 
     config: Config
@@ -49,17 +49,11 @@ class Trained:
     interactions: Interactions
     history: list[dict[str, float]]
     alarms: Sequence[Alarm] = ()
+    measured: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def validation_metrics(self) -> dict[str, float]:
-        """The validation metrics of the epoch whose weights were kept, by name; none without validation users.
-
-        That is the best epoch, or the last one where `training.patience` is 0.
-        """
-        measured = [epoch for epoch in self.history if MONITORED in epoch]
-        if not measured:
-            return {}
-        kept = max(measured, key=lambda epoch: epoch[MONITORED]) if self.config.training.patience else measured[-1]
-        return {f"validation_{name}": value for name, value in kept.items() if "@" in name}
+        """`measured` as it is written beside a model, by names that say the part."""
+        return {f"validation_{name}": value for name, value in self.measured.items()}
 
 
 def train(
@@ -117,4 +111,5 @@ def train(
     else:
         history, bell = fit(config, prepared, model, inputs, directory, say)
     bell.validation = prepared.validation(config, inputs, Embedder(model, config.serving.history))
-    return Trained(config, blueprint, encoders, model, inputs, prepared.pairs, history, bell.at_the_end())
+    alarms = bell.at_the_end()
+    return Trained(config, blueprint, encoders, model, inputs, prepared.pairs, history, alarms, bell.measured)

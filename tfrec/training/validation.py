@@ -98,12 +98,14 @@ class AlarmBell(tf.keras.callbacks.Callback):
 
     Attributes:
         validation: what measures the model, None where the validation part asks for nothing.
+        measured: the metrics of the model at the end, by name; none before, or without validation.
     """
 
     def __init__(self, say: Callable[[str], None], lasting: Sequence[Alarm]):
         super().__init__()
         self.say, self.lasting = say, list(lasting)
         self.validation: Validation | None = None
+        self.measured: dict[str, float] = {}
         self._told: dict[str, Alarm] = {}
         self._tell(self.lasting)
 
@@ -114,7 +116,7 @@ class AlarmBell(tf.keras.callbacks.Callback):
     def at_the_end(self) -> list[Alarm]:
         """All alarms of the model as it is now, measured anew; what was not told yet is told."""
         if self.validation is not None:
-            self.validation.metrics()
+            self.measured = self.validation.metrics()
         alarms = [*self.lasting, *(self.validation.alarms if self.validation else [])]
         self._tell(alarms)
         return alarms
