@@ -235,5 +235,5 @@ def trained(world, dataset, tmp_path_factory):
     """A model of all modalities, its encoders trained for an epoch before the table; it must not be changed."""
     from tfrec.training.trainer import train
 
-    config = world.config(training={"epochs": 3, "encoder_epochs": 1})
+    config = world.config(training={"epochs": 6, "encoder_epochs": 1})
     return train(config, dataset, str(tmp_path_factory.mktemp("trained")), say=lambda line: None)

@@ -13,12 +13,19 @@ from tfrec.model.embedding import Embedder
 from tfrec.steps.quality import model_recommender
 from tfrec.training.trainer import train
 
-MODEL = {"content": "regression", "members": 2, "dimension": 8, "use_user_features": False, "use_context": False}
+MODEL = {
+    "content": "regression",
+    "members": 2,
+    "dimension": 8,
+    "factors": 5,
+    "use_user_features": False,
+    "use_context": False,
+}
 
 
 @pytest.fixture(scope="module")
 def trained_own(plain_world, plain_dataset, tmp_path_factory):
-    config = plain_world.config(model=MODEL, training={"epochs": 12, "learning_rate": 0.02})
+    config = plain_world.config(model=MODEL, training={"epochs": 3})
     return train(config, plain_dataset, str(tmp_path_factory.mktemp("own")), say=lambda line: None)
 
 
@@ -45,7 +52,7 @@ def test_the_servable_asks_and_finds_as_the_trained_model_does(trained_own, load
     history = trained_own.interactions.latest(rows, trained_own.config.serving.history)
     embedder = Embedder(trained_own.model, trained_own.config.serving.history)
     table = embedder.items(trained_own.inputs)
-    assert table.shape[1] == 2 * (2 * 8 + 1)
+    assert table.shape[1] == 2 * (2 * 8 + 1) + 5
     np.testing.assert_allclose(loaded_own.vectors, table, atol=1e-4)
     inside = embedder.queries(table, history, {})
     np.testing.assert_allclose(loaded_own.queries(history, plain_dataset.users, rows), inside, atol=1e-4)
@@ -64,10 +71,10 @@ def test_the_training_step_compiles_under_xla(plain_world, plain_dataset, tmp_pa
     config = plain_world.config(model=MODEL, training={"epochs": 1, "jit": True})
     trained = train(config, plain_dataset, str(tmp_path), say=lambda line: None)
     assert np.isfinite(trained.history[0]["loss"])
-    assert trained.model.item_tower.id_embedding.embeddings.shape[1] == trained.model.item_tower.width
+    assert trained.model.item_tower.id_embedding.embeddings.shape[1] == trained.model.item_tower.member_width
 
 
 def test_single_events_with_negatives_from_the_batch_train_it_too(plain_world, plain_dataset, tmp_path):
-    config = plain_world.config(model=MODEL, training={"epochs": 3, "objective": "retrieval"})
+    config = plain_world.config(model=MODEL, training={"epochs": 2, "objective": "retrieval"})
     trained = train(config, plain_dataset, str(tmp_path), say=lambda line: None)
     assert trained.history[-1]["loss"] < trained.history[0]["loss"]

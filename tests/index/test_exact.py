@@ -42,3 +42,9 @@ def test_the_vectors_of_items_come_back_in_any_shape():
     np.testing.assert_array_equal(index.vectors_of(tf.constant([3, 0])), vectors[[3, 0]])
     np.testing.assert_array_equal(index.vectors_of(tf.constant([[1, 2], [0, 0]])), vectors[[[1, 2], [0, 0]]])
     assert index.vectors_of(tf.constant([[-1]])).shape == (1, 1, 3)
+
+
+def test_cosines_do_not_depend_on_lengths_and_nothing_is_like_nothing():
+    vectors = np.array([[3.0, 0], [0, 0.1], [-5, 5], [0, 0]], np.float32)
+    cosines = ExactIndex(vectors, 3).cosines(tf.constant([[0.0, 7.0], [0, 0]])).numpy()
+    np.testing.assert_allclose(cosines, [[0, 1, 0.5**0.5, 0], [0, 0, 0, 0]], atol=1e-6)

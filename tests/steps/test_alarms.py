@@ -18,7 +18,7 @@ from tfrec.training.trainer import train
 
 @pytest.fixture(scope="module")
 def config(plain_world):
-    return plain_world.config(training={"epochs": 10}, split={"held_out_items": 0.0})
+    return plain_world.config(training={"epochs": 4}, split={"held_out_items": 0.0})
 
 
 @pytest.fixture(scope="module")

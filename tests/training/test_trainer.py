@@ -33,7 +33,7 @@ def losses(trained):
 
 @pytest.mark.parametrize("objective", ["masked", "next", "retrieval"])
 def test_every_objective_learns(train_plain, objective):
-    trained = train_plain(objective=objective, epochs=2)
+    trained = train_plain(objective=objective, epochs=4)
     assert losses(trained)[-1] < losses(trained)[0]
     assert trained.history[-1]["ndcg@10"] > trained.history[0]["ndcg@10"] * 0.9
     assert (trained.model.objective == "retrieval") == hasattr(trained.model, "task")
@@ -66,7 +66,7 @@ def test_the_model_beats_popularity(trained, dataset):
 def test_encoders_are_trained_first_and_then_kept(trained):
     assert all(not trained.encoders[name].frozen for name in ("picture", "sound"))
     assert all(not trained.encoders[name].trainable for name in ("picture", "sound"))
-    assert [epoch["epoch"] for epoch in trained.history] == [1, 2, 3]
+    assert [epoch["epoch"] for epoch in trained.history] == [1, 2, 3, 4, 5, 6]
 
 
 def test_training_stops_when_the_metric_has_not_risen_for_long(train_plain):

@@ -84,18 +84,18 @@ class Servable(tf.Module):
 
     def _search(self, *, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         text = self.towers.encode_text(query)
-        scores = (1 - TEXT_SHARE) * self.index.scores(text["embedding"])
+        scores = (1 - TEXT_SHARE) * self.index.cosines(text["embedding"])
         scores += TEXT_SHARE * tf.matmul(text["text"], self.texts)
         taste, _ = self._query(inputs)
         rows, history = self._rows_and_history(inputs)
         known = tf.logical_or(rows > 0, tf.reduce_any(history >= 0, axis=1))
-        scores += USER_SHARE * tf.cast(known, tf.float32)[:, tf.newaxis] * self.index.scores(taste)
+        scores += USER_SHARE * tf.cast(known, tf.float32)[:, tf.newaxis] * self.index.cosines(taste)
         # A search may find what the user has touched; only what the request excludes is left out.
         return self._answer(scores, self._positions(inputs["exclude"]))
 
     def _similar(self, *, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         position = self._positions(item_id)
-        answer = self._answer(self.index.scores(self.index.vectors_of(position)), position[:, tf.newaxis])
+        answer = self._answer(self.index.cosines(self.index.vectors_of(position)), position[:, tf.newaxis])
         known = (position >= 0)[:, tf.newaxis]
         return {
             "item_ids": tf.where(known, answer["item_ids"], ""),

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 LOWEST = -1e30
+SHORTEST = 1e-9
 
 
 class ExactIndex(tf.Module):
@@ -22,6 +23,8 @@ class ExactIndex(tf.Module):
         self.size = len(vectors)
         # Transposed: for a batch of queries this halves the time of the product.
         self.vectors = tf.Variable(np.ascontiguousarray(vectors.T), trainable=False, name="vectors", dtype=tf.float32)
+        lengths = np.maximum(np.linalg.norm(vectors, axis=1), SHORTEST)
+        self.lengths = tf.Variable(lengths, trainable=False, name="lengths", dtype=tf.float32)
 
     def vectors_of(self, positions: tf.Tensor) -> tf.Tensor:
         """The vectors of the items at `positions` int32 [...], float32 [..., D]; any vector where it is -1."""
@@ -31,6 +34,14 @@ class ExactIndex(tf.Module):
     def scores(self, queries: tf.Tensor) -> tf.Tensor:
         """Dot products of queries float32 [B, D] with all items, float32 [B, N]."""
         return tf.matmul(queries, self.vectors)
+
+    def cosines(self, queries: tf.Tensor) -> tf.Tensor:
+        """Cosines of queries float32 [B, D] with all items, float32 [B, N]; 0 where a vector is nothing.
+
+        What likeness is measured by: in a dot product long vectors, which are those of popular items, are like all.
+        """
+        own = tf.maximum(tf.norm(queries, axis=1, keepdims=True), SHORTEST)
+        return self.scores(queries) / own / self.lengths
 
     def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The best items that are not excluded.
