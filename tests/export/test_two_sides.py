@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.export.test_servable import same_taste
 from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.tasks import warm_task
 from tfrec.evaluation.topk import top_k
@@ -65,6 +67,18 @@ def test_a_new_item_is_embedded_from_its_attributes(loaded_own, plain_dataset):
     new = type(chosen)(chosen.ids[held_out], chosen.titles[held_out], columns)
     embedded = embed_catalogue(loaded_own, new)["embedding"]
     np.testing.assert_allclose(embedded, loaded_own.vectors[held_out], atol=1e-4)
+
+
+def test_a_new_item_is_near_items_of_its_taste_from_its_category_alone(loaded_own, plain_dataset, plain_world):
+    held_out, catalogue = plain_dataset.held_out, plain_dataset.catalogue
+    categories = [catalogue.columns["category"][position] for position in held_out]
+    inputs = loaded_own.signatures["embed_items"].structured_input_signature[1]
+    absent = {
+        name: tf.fill([len(held_out), *spec.shape[1:]], "" if spec.dtype == tf.string else np.nan)
+        for name, spec in inputs.items()
+    }
+    embedding = loaded_own.signatures["embed_items"](**{**absent, "category": tf.constant(categories)})["embedding"]
+    assert same_taste(embedding.numpy(), held_out, plain_dataset, loaded_own, plain_world) > 0.5
 
 
 def test_the_training_step_compiles_under_xla(plain_world, plain_dataset, tmp_path):

@@ -93,7 +93,10 @@ class TwoTower(tfrs.Model):
             loss = total / tf.maximum(rows, 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
-        return loss + language_loss(self.item_tower.encoders, inputs["items"]) if training else loss
+        # A table of items is trained on ids alone; its encoders learned before it.
+        if not training or self.collaborative:
+            return loss
+        return loss + language_loss(self.item_tower.encoders, inputs["items"])
 
     def _queries(
         self, embeddings: tf.Tensor, history: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool
