@@ -32,10 +32,10 @@ def landmarks(monkeypatch, count):
 
 
 def test_noise_is_heard_less_than_what_tells_the_taste():
-    fits = [regressed(make_toy({"kind": "category", "noise": "category"}, seed=seed), seed)[0] for seed in range(4)]
-    kind, noise = (np.array([fit.weights[name] for fit in fits]) for name in ("kind", "noise"))
-    assert np.all(kind > 0) and np.all(noise <= kind)
-    assert noise.sum() < kind.sum() / 2
+    fits = [regressed(make_toy(seed=seed), seed)[0] for seed in range(4)]
+    kind, noise, price = (np.array([fit.weights[name] for fit in fits]) for name in ("kind", "noise", "price"))
+    assert np.all(kind > 0) and np.all(noise <= kind) and np.all(price <= kind)
+    assert max(noise.sum(), price.sum()) < kind.sum() / 2
 
 
 def test_new_items_land_among_those_of_their_taste_and_known_ones_stay():
