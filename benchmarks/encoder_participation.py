@@ -199,10 +199,12 @@ def timed(config: Config, dataset: Any, directory: str, feature: str, cost: Cost
     told = lambda line: moments.append(time.perf_counter()) if line.startswith("epoch") else None  # noqa: E731
     trained = train(config, dataset, directory, say=told)
     cost.seconds.append(time.perf_counter() - started)
-    if len(moments) != len(trained.history):
-        raise RuntimeError(f"{len(moments)} epochs were told of and {len(trained.history)} were trained")
     encoder = trained.encoders[feature]
-    with_encoder = 0 if encoder.frozen else config.training.encoder_epochs or len(moments)
+    with_encoder = 0 if encoder.frozen else config.training.encoder_epochs or config.training.epochs
+    # Fused content is trained in the first of all epochs, encoders of a regression in epochs before those of its table.
+    before = with_encoder if config.model.content == "regression" else 0
+    if len(moments) != before + len(trained.history):
+        raise RuntimeError(f"{len(moments)} epochs were told of and {before} + {len(trained.history)} were trained")
     # The first epoch of either kind holds the tracing, so it only counts where it is alone.
     epochs = np.diff([started, *moments]).tolist()
     cost.encoder_epoch.append(min(epochs[:with_encoder], default=None))
