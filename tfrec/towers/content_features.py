@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
 from tfrec.schema import Feature, Schema
+from tfrec.towers.imputation import Imputation
 
 PRESENCE = "presence"
 BUMPS = 16  # Places on the line of a number.
@@ -19,7 +20,8 @@ class ContentFeatures(tf.keras.layers.Layer):
 
     Categories become indicators. A number becomes bumps around quantiles of its values, so that neighbouring years are
     alike and no line is forced through them. Whether content is there is a group too, since what nobody described was
-    often not worth it. Every group is centred and divided by its mean length; what is absent lies in the middle.
+    often not worth it. Every group is centred and divided by its mean length; what is absent is put where what is there
+    lets it be expected.
 
     Args:
         schema: its item features are the inputs.
@@ -38,6 +40,11 @@ class ContentFeatures(tf.keras.layers.Layer):
             self.widths[feature.name] = encoders[feature.name].dimension
         if self.content:
             self.widths[PRESENCE] = len(self.content)
+        # Of a single group there is nothing to tell what is absent by.
+        described = {name: width for name, width in self.widths.items() if name != PRESENCE}
+        self.imputed = tuple(described) if len(described) > 1 else ()
+        if self.imputed:
+            self.imputation = Imputation(described, name="imputation")
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -64,8 +71,14 @@ class ContentFeatures(tf.keras.layers.Layer):
 
     def call(self, items: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The groups float32 [B, width of the group] by name; `items` as `ItemTower.call` takes them, encoded."""
+        found = self.centred(items)
+        filled = self.imputation({name: found[name] for name in self.imputed}) if self.imputed else {}
+        return {name: filled.get(name, values) for name, (values, _) in found.items()}
+
+    def centred(self, items: Mapping[str, tf.Tensor]) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+        """The groups with zeros for what is absent, and whether each is there, bool [B, 1]."""
         return {
-            name: tf.where(there, (raw - self.centres[name]) / self.lengths[name], 0.0)
+            name: (tf.where(there, (raw - self.centres[name]) / self.lengths[name], 0.0), there)
             for name, (raw, there) in self.raw(items).items()
         }
 

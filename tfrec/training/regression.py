@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 from scipy import linalg, sparse
 
 from tfrec.encoders.item_inputs import ItemInputs
 from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.topk import top_k
 from tfrec.model.embedding import Embedder
-from tfrec.towers.content_features import BUMPS, ContentFeatures
+from tfrec.towers.content_features import ContentFeatures
 from tfrec.towers.content_regression import LANDMARKS, ContentRegression
+from tfrec.training.content_statistics import BLOCK, describe_content, groups_of
 from tfrec.training.interactions import Interactions
 
 FOLDS = 8
@@ -27,7 +27,6 @@ RIDGE = 0.3
 TOTAL = 0.8  # The weights' sum at first; the squared distance of two items is about 2 per group.
 FACTORS = (0.0, 0.25, 4.0)  # What the weight of one group is tried at, times what it is.
 CLEARLY = 2.0  # Standard errors over the folds that a gain must have.
-BLOCK = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +81,8 @@ def fit_regression(
     """
     random = np.random.default_rng(seed)
     chosen = known if len(known) <= LANDMARKS else np.sort(random.choice(known, LANDMARKS, replace=False))
-    _prepare(layer.features, inputs, known)
-    groups = _groups(layer.features, inputs, chosen)
+    describe_content(layer.features, inputs, known, chosen)
+    groups = groups_of(layer.features, inputs, chosen)
     distances = [_squared_distances(group, group) for group in groups.values()]
     folds = [
         _fold(chosen, vectors, embedder, pairs, features, np.random.default_rng([seed, number]))
@@ -103,44 +102,6 @@ def fit_regression(
     layer.coefficients.assign(coefficients)
     layer.mean.assign(mean)
     return fit
-
-
-def _prepare(features: ContentFeatures, inputs: ItemInputs, known: np.ndarray) -> None:
-    """Set the places of numbers' bumps, and the centre and length of each group, from the known items."""
-    for name, places in features.places.items():
-        numbers = inputs.arrays[name][known]
-        values = numbers[numbers[:, 1] > 0, 0]
-        if len(values):
-            quantiles = np.quantile(values, (np.arange(BUMPS) + 0.5) / BUMPS)
-            gaps = np.maximum(np.gradient(quantiles), 1e-3 * max(np.ptp(values), 1e-6))
-            places.assign(quantiles)
-            features.spreads[name].assign(2 * gaps)
-    totals = {name: np.zeros(width) for name, width in features.widths.items()}
-    squares, counts = dict.fromkeys(totals, 0.0), dict.fromkeys(totals, 0)
-    for block in _blocks(known):
-        for name, (raw, there) in features.raw(_tensors(inputs, block)).items():
-            present = raw.numpy()[there.numpy()[:, 0]].astype(np.float64)
-            totals[name] += present.sum(axis=0)
-            squares[name] += float((present**2).sum())
-            counts[name] += len(present)
-    for name, total in totals.items():
-        centre = total / max(counts[name], 1)
-        variance = squares[name] / max(counts[name], 1) - float(centre @ centre)
-        features.centres[name].assign(centre)
-        features.lengths[name].assign(np.sqrt(variance) if variance > 1e-9 else 1.0)
-
-
-def _groups(features: ContentFeatures, inputs: ItemInputs, positions: np.ndarray) -> dict[str, np.ndarray]:
-    parts = [features(_tensors(inputs, block)) for block in _blocks(positions)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in features.groups}
-
-
-def _blocks(positions: np.ndarray) -> list[np.ndarray]:
-    return [positions[start : start + BLOCK] for start in range(0, len(positions), BLOCK)]
-
-
-def _tensors(inputs: ItemInputs, positions: np.ndarray) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(array) for name, array in inputs.take(positions).items()}
 
 
 def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -226,8 +187,9 @@ def _of_subset(
     """Coefficients of the landmarks that fit all known items: (A'A + ridge K) c = A'Y, in blocks of items."""
     left, right = ridge * likeness.astype(np.float64), np.zeros((len(points), targets.shape[1]))
     left += 1e-6 * np.eye(len(points))
-    for block in _blocks(known):
-        groups = _groups(features, inputs, block)
+    for start in range(0, len(known), BLOCK):
+        block = known[start : start + BLOCK]
+        groups = groups_of(features, inputs, block)
         asked = np.concatenate([group * np.sqrt(w) for group, w in zip(groups.values(), weights)], axis=1)
         alike = np.exp(-_squared_distances(asked, points)).astype(np.float64)
         left += alike.T @ alike
