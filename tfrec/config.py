@@ -73,6 +73,9 @@ class Model:
             own, which make one dot product.
         factors: with `regression`, how many factors of alternating least squares stand beside the members; 0 for none.
         history_shrinkage: with `regression`, how many items' worth of "nothing is known" every history begins with.
+        new_items: with `regression`, how often items that nobody touched shall stand among the first ten, as a share of
+            how often an item does on the mean, measured on items hidden for it; 0 leaves it to their likely merit, and
+            they are hardly ever seen beside known ones.
     """
 
     dimension: int = 64
@@ -93,6 +96,7 @@ class Model:
     members: int = 2
     factors: int = 64
     history_shrinkage: float = 3.0
+    new_items: float = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,7 @@ _POSITIVE = [
 _NOT_NEGATIVE = [
     "model.factors",
     "model.history_shrinkage",
+    "model.new_items",
     "training.candidates",
     "training.encoder_epochs",
     "training.patience",

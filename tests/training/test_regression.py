@@ -3,17 +3,19 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import sparse
 
 from tests.training.toy import KNOWN, TASTES, make_toy
+from tfrec.training.hidden_items import HiddenItems
 from tfrec.training.regression import Fit, fit_regression
 
 
-def regressed(toy, seed=0):
+def regressed(toy, seed=0, exposure=0.0):
     """What was chosen, and the vectors of all items with content read."""
     tower = toy.model.item_tower
     tower.regression({name: tf.constant(array[:1]) for name, array in toy.inputs.arrays.items()})
     known = np.flatnonzero(toy.known)
-    fit = fit_regression(tower.regression, toy.inputs, known, toy.table, toy.embedder(), toy.pairs, {}, seed)
+    fit = fit_regression(tower.regression, toy.inputs, known, toy.table, toy.embedder(), toy.pairs, {}, seed, exposure)
     tower.reads_content = True
     return fit, toy.embedder().items(toy.inputs)
 
@@ -99,6 +101,42 @@ def test_numbers_place_items_between_their_neighbours():
     assert share_of_the_right_taste(toy, table) > 0.9
 
 
-def test_a_fit_says_what_is_read_and_what_is_switched_off():
-    said = Fit({"kind": 0.4, "noise": 0.0}, 0.1, 0.51234).sentence()
-    assert said == "content reads kind 0.4; switched off: noise (nDCG@10 of hidden items 0.5123)"
+def test_a_fit_says_what_is_read_what_is_switched_off_and_how_often_new_items_are_seen():
+    said = Fit({"kind": 0.4, "noise": 0.0}, 0.1, 0.51234, 1.25, 0.5).sentence()
+    assert said == (
+        "content reads kind 0.4; switched off: noise (nDCG@10 of hidden items 0.5123); widened by 1.25, hidden items "
+        "stand in lists 0.50 times as often as their number"
+    )
+
+
+def test_new_items_are_widened_until_hidden_ones_are_seen_as_often_as_asked_and_keep_their_order():
+    """A weak hint of the taste makes predictions timid, so that as they are they lose against known items."""
+    tables, fits = [], []
+    for exposure in (0.0, 1.2):
+        toy = make_toy({"kind": "category"})
+        random = np.random.default_rng(4)
+        strange = random.random(len(toy.taste)) < 0.5
+        toy.inputs.arrays["kind"][strange] = random.integers(2, TASTES + 2, strange.sum())
+        fit, table = regressed(toy, exposure=exposure)
+        fits.append(fit)
+        tables.append(table[~toy.known] - toy.table[toy.known].mean(axis=0))
+    timid, seen = fits
+    assert timid.scale == 1.0 and timid.exposure < 1.2 <= seen.exposure and seen.scale > 1
+    np.testing.assert_allclose(tables[1], seen.scale * tables[0], rtol=1e-3, atol=1e-5)
+
+
+def test_exposure_is_counted_in_merged_lists():
+    """Against lists made by hand: two hidden items and twelve others, a list of ten for each of two users."""
+    rest = np.array([[12, 11, 10, 9, 8, 7, 6, 5, 4, 3.0], [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]])
+    likeness = np.eye(14)
+    likeness[[0, 1], [12, 13]] = likeness[[12, 13], [0, 1]] = 1.0
+    scored = np.zeros((2, 12), np.float32)
+    scored[:, 0], scored[:, 1] = [5.5, 5.5], [0.01, 0.35]
+    hidden = HiddenItems(
+        np.arange(12), np.array([12, 13]), scored, np.zeros(2), rest, sparse.csr_matrix(np.ones((2, 2), np.float32))
+    )
+    # The first user has one of them among ten, the second both: 3 of 20 places, and they are 2 of 14 items.
+    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([1.0])), [3 / 20 / (2 / 14)])
+    # Twice as far, the first user's list is as it was, but for the order.
+    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([2.0])), [3 / 20 / (2 / 14)])
+    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([0.1])), [1 / 20 / (2 / 14)])

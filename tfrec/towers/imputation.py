@@ -12,7 +12,7 @@ RANK = 32
 class Imputation(tf.keras.layers.Layer):
     """Completes groups of numbers by probabilistic principal components.
 
-    All groups of an item side by side are taken for W f + noise, with few hidden factors f of unit variance and noise of
+    All groups of an item side by side are taken for W f + noise, with few hidden factors f of variance 1 and noise of
     variance s everywhere. From the rows p that are there follows f = (W_p'W_p + s I)^-1 W_p'x_p, and what is absent is
     put at its expectation W f (Tipping and Bishop, "Probabilistic principal component analysis", 1999). With nothing
     there f is 0, the middle.
@@ -45,7 +45,7 @@ class Imputation(tf.keras.layers.Layer):
             float32 [B, width] by name; what is there is left as it is.
         """
         precision = self.noise * tf.eye(self.rank)[tf.newaxis]
-        evidence = 0.0
+        evidence = tf.zeros([1, self.rank])
         for name, (values, there) in groups.items():
             loadings = self.loadings[name]
             overlap = tf.matmul(loadings, loadings, transpose_a=True)

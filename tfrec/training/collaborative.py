@@ -60,7 +60,15 @@ def train_collaborative(
     if tower.fused:
         tower.regression({name: array[:1] for name, array in content.arrays.items()})
         found = fit_regression(
-            tower.regression, content, known, table, embedder, prepared.pairs, features, config.training.seed
+            tower.regression,
+            content,
+            known,
+            table,
+            embedder,
+            prepared.pairs,
+            features,
+            config.training.seed,
+            config.model.new_items,
         )
         say(found.sentence())
         tower.reads_content = True

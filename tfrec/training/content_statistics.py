@@ -1,4 +1,4 @@
-"""What content features need to know of the catalogue: places of numbers, centres and lengths, and what goes together."""
+"""What content features need to know of a catalogue: places of numbers, centres, lengths, and what goes together."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def fit_imputation(layer: Imputation, values: Mapping[str, np.ndarray], there: M
 
 
 def _set_components(layer: Imputation, filled: Mapping[str, np.ndarray]) -> None:
-    """Maximum likelihood: W = U (L - s)^.5 from the leading eigenvectors of the covariance, s the mean of the others."""
+    """Maximum likelihood: W = U (L - s)^.5 from the leading eigenvectors of the covariance, s the mean of the rest."""
     joined = np.concatenate(list(filled.values()), axis=1)
     covariance = joined.T @ joined / len(joined)
     width, total = len(covariance), float(np.trace(covariance))

@@ -6,51 +6,53 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from tfrec.encoders.item_inputs import ItemInputs
-from tfrec.evaluation.metrics import ranking_metrics
-from tfrec.evaluation.topk import top_k
 from tfrec.model.embedding import Embedder
 from tfrec.towers.content_features import ContentFeatures
 from tfrec.towers.content_regression import LANDMARKS, ContentRegression
 from tfrec.training.content_statistics import BLOCK, describe_content, groups_of
+from tfrec.training.hidden_items import HiddenItems, hide_items
 from tfrec.training.interactions import Interactions
 
 FOLDS = 8
-HIDDEN = 0.2  # Share of the items hidden in a fold.
-USERS = 2000
-K = 10
 # Chosen on items held out of the training items of MovieLens 100K: weights and ridges searched for freely did worse on
 # other items than equal weights, so only a change that is clearly better is taken.
 RIDGE = 0.3
 TOTAL = 0.8  # The weights' sum at first; the squared distance of two items is about 2 per group.
 FACTORS = (0.0, 0.25, 4.0)  # What the weight of one group is tried at, times what it is.
+SCALES = np.linspace(1.0, 2.0, 21)  # Predictions are nearer to the mean than what they predict; widening undoes that.
 CLEARLY = 2.0  # Standard errors over the folds that a gain must have.
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """What was chosen: the weight of each group of features, the ridge, and nDCG@10 on the hidden items."""
+    """What was chosen.
+
+    Attributes:
+        weights: the weight of each group of features, by name.
+        ridge: of the regression.
+        ndcg: nDCG@10 of hidden items among themselves.
+        scale: how far predictions are widened.
+        exposure: how often hidden items are then seen among known ones; 1 would be as often as known ones.
+    """
 
     weights: Mapping[str, float]
     ridge: float
     ndcg: float
+    scale: float = 1.0
+    exposure: float = 0.0
 
     def sentence(self) -> str:
         """What the regression reads, in words."""
         heard = [f"{name} {weight:.3g}" for name, weight in self.weights.items() if weight > 0]
         deaf = [name for name, weight in self.weights.items() if weight == 0]
         off = f"; switched off: {', '.join(deaf)}" if deaf else ""
-        return f"content reads {', '.join(heard) or 'nothing'}{off} (nDCG@10 of hidden items {self.ndcg:.4f})"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Fold:
-    rest: np.ndarray
-    hidden: np.ndarray
-    scored: np.ndarray  # float32 [U, rest]: what each known vector, less the mean, scores for the fold's users.
-    truth: sparse.csr_matrix
+        return (
+            f"content reads {', '.join(heard) or 'nothing'}{off} (nDCG@10 of hidden items {self.ndcg:.4f}); widened by "
+            f"{self.scale:.2f}, hidden items stand in lists {self.exposure:.2f} times as often as their number"
+        )
 
 
 def fit_regression(
@@ -62,12 +64,13 @@ def fit_regression(
     pairs: Interactions,
     features: Mapping[str, np.ndarray],
     seed: int,
+    exposure: float = 0.0,
 ) -> Fit:
     """Choose weights and ridge on hidden items, solve for the coefficients and put all into `layer`.
 
-    Some known items at a time are hidden: from the content that is learned from and from the histories, not from the
-    table of vectors. Equal weights are kept but where a change of one, such as leaving a group out, clearly finds the
-    hidden items better for the users who touched them.
+    Equal weights are kept but where a change of one, such as leaving a group out, clearly finds hidden items better for
+    the users who touched them. The least-squares prediction of an item is nearer to the mean than its vector would be,
+    so that new items would hardly ever win a place from known ones; it is widened until hidden items do.
 
     Args:
         layer: the regression of the item tower, built.
@@ -78,6 +81,7 @@ def fit_regression(
         pairs: the training interactions.
         features: coded user and context features of all users.
         seed: of landmarks, users and hidden items.
+        exposure: how often new items shall stand in lists, as `tfrec.config.Model.new_items`.
     """
     random = np.random.default_rng(seed)
     chosen = known if len(known) <= LANDMARKS else np.sort(random.choice(known, LANDMARKS, replace=False))
@@ -85,7 +89,7 @@ def fit_regression(
     groups = groups_of(layer.features, inputs, chosen)
     distances = [_squared_distances(group, group) for group in groups.values()]
     folds = [
-        _fold(chosen, vectors, embedder, pairs, features, np.random.default_rng([seed, number]))
+        hide_items(chosen, vectors, embedder, pairs, features, np.random.default_rng([seed, number]))
         for number in range(FOLDS)
     ]
     fit = _chosen(tuple(groups), distances, folds)
@@ -97,11 +101,12 @@ def fit_regression(
         coefficients = linalg.solve(_with_ridge(likeness, fit.ridge), vectors[chosen] - mean, assume_a="pos")
     else:
         coefficients = _of_subset(layer.features, inputs, known, vectors - mean, points, weights, likeness, fit.ridge)
+    scale, seen = _scale(folds, likeness, exposure)
     layer.weights_of_groups.assign(weights)
     layer.points.assign(points)
-    layer.coefficients.assign(coefficients)
+    layer.coefficients.assign(scale * coefficients)
     layer.mean.assign(mean)
-    return fit
+    return dataclasses.replace(fit, scale=scale, exposure=seen)
 
 
 def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -117,36 +122,12 @@ def _with_ridge(likeness: np.ndarray, ridge: float) -> np.ndarray:
     return likeness + ridge * np.eye(len(likeness), dtype=likeness.dtype)
 
 
-def _fold(
-    chosen: np.ndarray,
-    vectors: np.ndarray,
-    embedder: Embedder,
-    pairs: Interactions,
-    features: Mapping[str, np.ndarray],
-    random: np.random.Generator,
-) -> _Fold:
-    hidden = np.sort(random.choice(len(chosen), max(1, int(HIDDEN * len(chosen))), replace=False))
-    rest = np.setdiff1d(np.arange(len(chosen)), hidden)
-    number = np.full(len(vectors), -1)
-    number[chosen[hidden]] = np.arange(len(hidden))
-    owners = np.repeat(np.arange(len(pairs.indptr) - 1), np.diff(pairs.indptr))
-    users = np.unique(owners[number[pairs.item] >= 0])
-    if len(users) > USERS:
-        users = np.sort(random.choice(users, USERS, replace=False))
-    history = pairs.latest(users, embedder.history)
-    history = np.where((history >= 0) & (number[history] >= 0), -1, history)
-    queries = embedder.queries(vectors, history, {name: codes[users] for name, codes in features.items()})
-    touched = pairs.matrix(len(vectors))[users][:, chosen[hidden]]
-    known = vectors[chosen[rest]]
-    return _Fold(rest, hidden, queries @ (known - known.mean(axis=0)).T, touched)
-
-
-def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequence[_Fold]) -> Fit:
+def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequence[HiddenItems]) -> Fit:
     """Equal weights, but for groups that hidden items are clearly found better without, or with less or more of."""
 
     def tried(weights: np.ndarray) -> np.ndarray:
         likeness = _likeness(distances, weights)
-        return np.array([_found(fold, likeness, RIDGE) for fold in folds])
+        return np.array([fold.ndcg(likeness, RIDGE) for fold in folds])
 
     weights = np.full(len(names), TOTAL / len(names))
     best = tried(weights)
@@ -164,14 +145,12 @@ def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequ
     return Fit(dict(zip(names, weights.tolist())), RIDGE, float(best.mean()))
 
 
-def _found(fold: _Fold, likeness: np.ndarray, ridge: float) -> float:
-    """nDCG@10 of the fold's hidden items, placed among themselves by their content."""
-    known = likeness[np.ix_(fold.rest, fold.rest)]
-    asked = likeness[np.ix_(fold.rest, fold.hidden)]
-    solved = linalg.solve(_with_ridge(known, ridge), asked, assume_a="pos", check_finite=False)
-    k = min(K, len(fold.hidden))
-    lists = top_k(fold.scored, np.ascontiguousarray(solved.T), k, truth=fold.truth).positions
-    return ranking_metrics(lists, fold.truth, [k])[f"ndcg@{k}"]
+def _scale(folds: Sequence[HiddenItems], likeness: np.ndarray, wanted: float) -> tuple[float, float]:
+    """The least widening of predictions that lets hidden items be seen as often as `wanted`, and how often they are."""
+    seen = np.mean([fold.exposure(likeness, RIDGE, SCALES) for fold in folds], axis=0)
+    enough = np.flatnonzero(seen >= wanted)
+    place = enough[0] if len(enough) else len(SCALES) - 1
+    return float(SCALES[place]), float(seen[place])
 
 
 def _of_subset(
