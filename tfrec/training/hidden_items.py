@@ -49,6 +49,14 @@ class HiddenItems:
         lists = self._lists(likeness, ridge).positions
         return ranking_metrics(lists, self.truth, [lists.shape[1]])[f"ndcg@{lists.shape[1]}"]
 
+    def chance(self) -> float:
+        """nDCG@10 of hidden items in an order of no meaning."""
+        random = np.random.default_rng(len(self.hidden))
+        k = min(K, len(self.hidden))
+        queries, items = random.normal(size=(len(self.scored), 8)), random.normal(size=(len(self.hidden), 8))
+        lists = top_k(queries, items, k).positions
+        return ranking_metrics(lists, self.truth, [k])[f"ndcg@{k}"]
+
     def exposure(self, likeness: np.ndarray, ridge: float, scales: np.ndarray) -> np.ndarray:
         """How often a hidden item is among the first ten of all, as a share of how often any item is on the mean.
 
