@@ -7,7 +7,7 @@ from scipy import sparse
 
 from tests.training.toy import KNOWN, TASTES, make_toy
 from tfrec.training.hidden_items import HiddenItems
-from tfrec.training.regression import Fit, fit_regression
+from tfrec.training.regression import RIDGE, TRUST, Fit, fit_regression
 
 
 def regressed(toy, seed=0, exposure=0.0):
@@ -69,7 +69,7 @@ def test_more_items_than_landmarks_are_fitted_all(monkeypatch, count):
 
 
 def test_coefficients_of_landmarks_are_the_minimum_over_all_known_items(monkeypatch):
-    """The gradient of |A c - Y|^2 + ridge c'Kc is nothing, with A the likeness of all known items to the landmarks."""
+    """The gradient of sum_i t_i |(A c - Y)_i|^2 + ridge c'Kc is nothing, A being the likeness of items to landmarks."""
     landmarks(monkeypatch, 40)
     toy = make_toy()
     fit, _ = regressed(toy)
@@ -82,8 +82,12 @@ def test_coefficients_of_landmarks_are_the_minimum_over_all_known_items(monkeypa
     groups = layer.features({name: tf.constant(array[toy.known]) for name, array in toy.inputs.arrays.items()})
     rows = np.concatenate([groups[name].numpy() * fit.weights[name] ** 0.5 for name in groups], axis=1)
     every, missed = alike(rows), toy.table[toy.known] - layer.mean.numpy()
-    gradient = every.T @ (every @ solved - missed) + fit.ridge * alike(points) @ solved
+    counts = np.bincount(toy.pairs.item, minlength=len(toy.known))[toy.known]
+    trust = (counts / (counts + TRUST))[:, np.newaxis]
+    gradient = every.T @ (trust * (every @ solved - missed)) + RIDGE * alike(points) @ solved
     assert len(every) == KNOWN and np.abs(gradient).max() < 1e-3 * np.abs(every.T @ missed).max()
+    most = rows[np.sort(np.argsort(-counts, kind="stable")[:40])]
+    np.testing.assert_allclose(points, most, atol=1e-5)  # Landmarks are those that were touched most.
 
 
 def test_the_same_seed_chooses_the_same():
@@ -102,7 +106,7 @@ def test_numbers_place_items_between_their_neighbours():
 
 
 def test_a_fit_says_what_is_read_what_is_switched_off_and_how_often_new_items_are_seen():
-    said = Fit({"kind": 0.4, "noise": 0.0}, 0.1, 0.51234, 1.25, 0.5).sentence()
+    said = Fit({"kind": 0.4, "noise": 0.0}, 0.51234, 1.25, 0.5).sentence()
     assert said == (
         "content reads kind 0.4; switched off: noise (nDCG@10 of hidden items 0.5123); widened by 1.25, hidden items "
         "stand in lists 0.50 times as often as their number"
@@ -136,7 +140,7 @@ def test_exposure_is_counted_in_merged_lists():
         np.arange(12), np.array([12, 13]), scored, np.zeros(2), rest, sparse.csr_matrix(np.ones((2, 2), np.float32))
     )
     # The first user has one of them among ten, the second both: 3 of 20 places, and they are 2 of 14 items.
-    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([1.0])), [3 / 20 / (2 / 14)])
+    np.testing.assert_allclose(hidden.exposure(likeness, np.zeros(14), np.array([1.0])), [3 / 20 / (2 / 14)])
     # Twice as far, the first user's list is as it was, but for the order.
-    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([2.0])), [3 / 20 / (2 / 14)])
-    np.testing.assert_allclose(hidden.exposure(likeness, 0.0, np.array([0.1])), [1 / 20 / (2 / 14)])
+    np.testing.assert_allclose(hidden.exposure(likeness, np.zeros(14), np.array([2.0])), [3 / 20 / (2 / 14)])
+    np.testing.assert_allclose(hidden.exposure(likeness, np.zeros(14), np.array([0.1])), [1 / 20 / (2 / 14)])

@@ -39,12 +39,12 @@ class HiddenItems:
     best: np.ndarray
     truth: sparse.csr_matrix
 
-    def ndcg(self, likeness: np.ndarray, ridge: float) -> float:
+    def ndcg(self, likeness: np.ndarray, ridge: np.ndarray) -> float:
         """nDCG@10 of the hidden items, ranked among themselves by their content.
 
         Args:
             likeness: [n, n], of all items to each other.
-            ridge: of the regression.
+            ridge: [n], of each item.
         """
         lists = self._lists(likeness, ridge).positions
         return ranking_metrics(lists, self.truth, [lists.shape[1]])[f"ndcg@{lists.shape[1]}"]
@@ -57,7 +57,7 @@ class HiddenItems:
         lists = top_k(queries, items, k).positions
         return ranking_metrics(lists, self.truth, [k])[f"ndcg@{k}"]
 
-    def exposure(self, likeness: np.ndarray, ridge: float, scales: np.ndarray) -> np.ndarray:
+    def exposure(self, likeness: np.ndarray, ridge: np.ndarray, scales: np.ndarray) -> np.ndarray:
         """How often a hidden item is among the first ten of all, as a share of how often any item is on the mean.
 
         Args:
@@ -75,9 +75,9 @@ class HiddenItems:
         share = np.array([np.count_nonzero(flags) for flags in inside]) / self.best.size
         return share * (len(self.hidden) + len(self.rest)) / len(self.hidden)
 
-    def _lists(self, likeness: np.ndarray, ridge: float) -> TopK:
+    def _lists(self, likeness: np.ndarray, ridge: np.ndarray) -> TopK:
         known = likeness[np.ix_(self.rest, self.rest)]
-        known = known + ridge * np.eye(len(known), dtype=known.dtype)
+        known = known + np.diag(ridge[self.rest]).astype(known.dtype)
         asked = likeness[np.ix_(self.rest, self.hidden)]
         solved = linalg.solve(known, asked, assume_a="pos", check_finite=False)
         return top_k(self.scored, np.ascontiguousarray(solved.T), min(K, len(self.hidden)), truth=self.truth)

@@ -22,7 +22,7 @@ FOLDS = 8
 RIDGE = 0.3
 TOTAL = 0.8  # The weights' sum at first; the squared distance of two items is about 2 per group.
 ALONE = 0.4  # The weight at which a group is tried alone.
-POWER = 2  # A group's first weight goes with this power of what it finds alone, above chance.
+TRUST = 5.0  # An item with n events counts n / (n + this): vectors of hardly touched items are mostly chance.
 FACTORS = (0.0, 0.25, 4.0)  # What the weight of one group is tried at, times what it is.
 SCALES = np.linspace(1.0, 2.0, 21)  # Predictions are nearer to the mean than what they predict; widening undoes that.
 CLEARLY = 2.0  # Standard errors over the folds that a gain must have.
@@ -34,14 +34,12 @@ class Fit:
 
     Attributes:
         weights: the weight of each group of features, by name.
-        ridge: of the regression.
         ndcg: nDCG@10 of hidden items among themselves.
         scale: how far predictions are widened.
         exposure: how often hidden items are then seen among known ones; 1 would be as often as known ones.
     """
 
     weights: Mapping[str, float]
-    ridge: float
     ndcg: float
     scale: float = 1.0
     exposure: float = 0.0
@@ -70,10 +68,11 @@ def fit_regression(
 ) -> Fit:
     """Choose weights and ridge on hidden items, solve for the coefficients and put all into `layer`.
 
-    A group's weight goes with the square of how well it finds hidden items alone, for the users who touched them, but
-    where a change of one weight, such as leaving a group out, clearly finds them better. The least-squares prediction
-    of an item is nearer to the mean than its vector would be, so that new items would hardly ever win a place from
-    known ones; it is widened until hidden items do.
+    A group's weight goes with how well it finds hidden items alone, for the users who touched them, but where a change
+    of one weight, such as leaving a group out, clearly finds them better. The least-squares prediction of an item is
+    nearer to the mean than its vector would be, so that new items would hardly ever win a place from known ones; it is
+    widened until hidden items do. Of more items than landmarks, those with the most events are the landmarks, and all
+    are fitted; an item counts the more, the more events its vector was learned from.
 
     Args:
         layer: the regression of the item tower, built.
@@ -83,11 +82,12 @@ def fit_regression(
         embedder: asks the model for queries.
         pairs: the training interactions.
         features: coded user and context features of all users.
-        seed: of landmarks, users and hidden items.
+        seed: of users and hidden items.
         exposure: how often new items shall stand in lists, as `tfrec.config.Model.new_items`.
     """
-    random = np.random.default_rng(seed)
-    chosen = known if len(known) <= LANDMARKS else np.sort(random.choice(known, LANDMARKS, replace=False))
+    counts = np.bincount(pairs.item, minlength=len(vectors)).astype(np.float64)
+    trust = counts / (counts + TRUST)
+    chosen = np.sort(known[np.argsort(-counts[known], kind="stable")[:LANDMARKS]])
     describe_content(layer.features, inputs, known, chosen)
     groups = groups_of(layer.features, inputs, chosen)
     distances = [_squared_distances(group, group) for group in groups.values()]
@@ -95,16 +95,18 @@ def fit_regression(
         hide_items(chosen, vectors, embedder, pairs, features, np.random.default_rng([seed, number]))
         for number in range(FOLDS)
     ]
-    fit = _chosen(tuple(groups), distances, folds)
+    # An item without an event is no landmark but where a caller knows it from elsewhere.
+    ridge = RIDGE / np.maximum(trust[chosen], 1e-3)
+    fit = _chosen(tuple(groups), distances, folds, ridge)
     weights = np.array([fit.weights[name] for name in groups])
     points = np.concatenate([group * np.sqrt(w) for group, w in zip(groups.values(), weights)], axis=1)
     mean = vectors[known].mean(axis=0)
     likeness = _likeness(distances, weights)
     if len(chosen) == len(known):
-        coefficients = linalg.solve(_with_ridge(likeness, fit.ridge), vectors[chosen] - mean, assume_a="pos")
+        coefficients = linalg.solve(likeness + np.diag(ridge), vectors[chosen] - mean, assume_a="pos")
     else:
-        coefficients = _of_subset(layer.features, inputs, known, vectors - mean, points, weights, likeness, fit.ridge)
-    scale, seen = _scale(folds, likeness, exposure)
+        coefficients = _of_subset(layer.features, inputs, known, vectors - mean, trust, points, weights, likeness)
+    scale, seen = _scale(folds, likeness, ridge, exposure)
     layer.weights_of_groups.assign(weights)
     layer.points.assign(points)
     layer.coefficients.assign(scale * coefficients)
@@ -121,19 +123,17 @@ def _likeness(distances: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarra
     return np.exp(-sum(weight * distance for weight, distance in zip(weights, distances)))
 
 
-def _with_ridge(likeness: np.ndarray, ridge: float) -> np.ndarray:
-    return likeness + ridge * np.eye(len(likeness), dtype=likeness.dtype)
-
-
-def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequence[HiddenItems]) -> Fit:
+def _chosen(
+    names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequence[HiddenItems], ridge: np.ndarray
+) -> Fit:
     """Weights by what each group finds alone, but where hidden items are clearly found better with another."""
 
     def tried(weights: np.ndarray) -> np.ndarray:
         likeness = _likeness(distances, weights)
-        return np.array([fold.ndcg(likeness, RIDGE) for fold in folds])
+        return np.array([fold.ndcg(likeness, ridge) for fold in folds])
 
     alone = np.array([tried(ALONE * one).mean() for one in np.eye(len(names))])
-    worth = np.maximum(alone - np.mean([fold.chance() for fold in folds]), 0) ** POWER
+    worth = np.maximum(alone - np.mean([fold.chance() for fold in folds]), 0)
     weights = TOTAL * (worth / worth.sum() if worth.any() else np.full(len(names), 1 / len(names)))
     best = tried(weights)
     for _ in range(2):
@@ -147,12 +147,12 @@ def _chosen(names: tuple[str, ...], distances: Sequence[np.ndarray], folds: Sequ
                 gains = found - best
                 if gains.mean() > CLEARLY * gains.std(ddof=1) / np.sqrt(len(gains)):
                     best, weights = found, other
-    return Fit(dict(zip(names, weights.tolist())), RIDGE, float(best.mean()))
+    return Fit(dict(zip(names, weights.tolist())), float(best.mean()))
 
 
-def _scale(folds: Sequence[HiddenItems], likeness: np.ndarray, wanted: float) -> tuple[float, float]:
+def _scale(folds: Sequence[HiddenItems], likeness: np.ndarray, ridge: np.ndarray, wanted: float) -> tuple[float, float]:
     """The least widening of predictions that lets hidden items be seen as often as `wanted`, and how often they are."""
-    seen = np.mean([fold.exposure(likeness, RIDGE, SCALES) for fold in folds], axis=0)
+    seen = np.mean([fold.exposure(likeness, ridge, SCALES) for fold in folds], axis=0)
     enough = np.flatnonzero(seen >= wanted)
     place = enough[0] if len(enough) else len(SCALES) - 1
     return float(SCALES[place]), float(seen[place])
@@ -163,19 +163,20 @@ def _of_subset(
     inputs: ItemInputs,
     known: np.ndarray,
     targets: np.ndarray,
+    trust: np.ndarray,
     points: np.ndarray,
     weights: np.ndarray,
     likeness: np.ndarray,
-    ridge: float,
 ) -> np.ndarray:
-    """Coefficients of the landmarks that fit all known items: (A'A + ridge K) c = A'Y, in blocks of items."""
-    left, right = ridge * likeness.astype(np.float64), np.zeros((len(points), targets.shape[1]))
+    """Coefficients of the landmarks that fit all known items: (A'TA + ridge K) c = A'TY, in blocks of items."""
+    left, right = RIDGE * likeness.astype(np.float64), np.zeros((len(points), targets.shape[1]))
     left += 1e-6 * np.eye(len(points))
     for start in range(0, len(known), BLOCK):
         block = known[start : start + BLOCK]
         groups = groups_of(features, inputs, block)
         asked = np.concatenate([group * np.sqrt(w) for group, w in zip(groups.values(), weights)], axis=1)
         alike = np.exp(-_squared_distances(asked, points)).astype(np.float64)
-        left += alike.T @ alike
-        right += alike.T @ targets[block]
+        trusted = alike.T * trust[block]
+        left += trusted @ alike
+        right += trusted @ targets[block]
     return linalg.solve(left, right, assume_a="pos").astype(np.float32)
