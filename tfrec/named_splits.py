@@ -13,6 +13,7 @@ NAMED_SPLITS: Mapping[str, Mapping[str, Any]] = {
     "leave-last-out": {"by": "last-out", "test": 0.1, "held_out_items": 0.0},
     "global-time": {"by": "time", "test": 0.1, "held_out_items": 0.0},
     "new-users": {"by": "new-users", "test": 0.1, "held_out_items": 0.0},
+    "new-users-drawn": {"by": "new-users", "test": 0.1, "held_out_items": 0.0},
     "held-out-items": {"by": "random", "test": 0.0, "held_out_items": 0.15},
 }
 """Settings of `tfrec.config.Split` by name; what one does not say, such as `validation`, is free."""

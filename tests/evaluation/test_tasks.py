@@ -73,6 +73,17 @@ def test_new_users_give_their_first_items_and_are_asked_for_what_came_after_the_
     assert tasks[1].known.item.tolist() == [12, 3, 5]
 
 
+def test_drawn_events_are_ten_of_any_time_and_the_others_are_asked_for(dataset):
+    data = dataset(2, 40, train=[(0, item) for item in range(40)], test=[(1, item) for item in range(40)])
+    few, ten = new_user_tasks(data, [3, 10], drawn=0)
+    assert [few.name, ten.name] == ["new users, 3 events drawn", "new users, 10 events drawn"]
+    aside = ten.history[1].indices.tolist()
+    assert len(aside) == 10 and max(aside) > 20 and set(few.history[1].indices) < set(aside)
+    assert sorted(aside + ten.truth.indices.tolist()) == list(range(40))
+    np.testing.assert_array_equal(few.truth.indices, ten.truth.indices)
+    assert aside != new_user_tasks(data, [10], drawn=1)[0].history[1].indices.tolist()
+
+
 def test_somebody_with_an_event_in_training_is_not_new(dataset):
     data = dataset(2, 13, train=[(0, 12)], test=[(0, item) for item in range(12)])
     with pytest.raises(DataError, match="none of the 0 events can be asked for"):

@@ -33,6 +33,7 @@ class Protocol:
         asks: for `known-items` of known users, for `new-items` among themselves, or what `new-users` want.
         divides_anew: whether every seed divides the events anew; otherwise seeds are those of training alone.
         baselines: the baselines, by name, that suit it.
+        drawn: of new users, the seed by which what they give is drawn; None where they give it in the order of time.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Protocol:
     asks: str = "known-items"
     divides_anew: bool = False
     baselines: tuple[str, ...] = ("MostPop", "ItemKNN", "EASE", "ALS")
+    drawn: int | None = None
 
     @property
     def split(self) -> Mapping[str, Any]:
@@ -85,7 +87,7 @@ class Protocol:
         if self.asks == "new-items":
             return (cold_task(dataset),)
         if self.asks == "new-users":
-            return new_user_tasks(dataset)
+            return new_user_tasks(dataset, drawn=self.drawn)
         # Where training stopped on the validation part, what is asked for must not be known already.
         return (warm_task(dataset, "validation" if part == "validation" and stop_early else "test"),)
 
@@ -168,6 +170,16 @@ PROTOCOLS: dict[str, Protocol] = {
             "the ten, so that the rows differ only in what is known; ties count against the model.",
             asks="new-users",
             divides_anew=True,
+        ),
+        Protocol(
+            "new-users-drawn",
+            "as new-users, but what they give is drawn at random",
+            "As new-users, but ten of a user's items drawn at random are set aside in place of the first ten. Where a "
+            "sign-up page decides what people touch first, their first events say little of them; drawn ones say how "
+            "fast a model learns a taste.",
+            asks="new-users",
+            divides_anew=True,
+            drawn=0,
         ),
         Protocol(
             "held-out-items",

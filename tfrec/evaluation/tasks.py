@@ -59,16 +59,20 @@ def warm_task(dataset: Dataset, part: str = "test") -> Task:
     return _task(f"warm items, {part} part", dataset, getattr(dataset, part), known, known, candidates)
 
 
-def new_user_tasks(dataset: Dataset, given: Sequence[int] = (1, 3, 5, MOST_GIVEN)) -> tuple[Task, ...]:
+def new_user_tasks(
+    dataset: Dataset, given: Sequence[int] = (1, 3, 5, MOST_GIVEN), drawn: int | None = None
+) -> tuple[Task, ...]:
     """Ask for the items of users who have no event but in the test part, after 1, 3, 5, 10 events: fold-in.
 
     The first ten different items of each are set aside, in the order of time, since that is what a service knows of
-    somebody who is new. The first n of them are given; the items the user touched after the ten are asked for. What is
+    somebody who is new, or in an order drawn at random, which says how much of someone's taste n events tell. The first
+    n of them are given; the items the user touched after the ten are asked for. What is
     set aside but not given may not be recommended either, so that the tasks ask the same questions of the same users
     and differ only in how much is known.
 
     Args:
         given: numbers of events, each at most `MOST_GIVEN`, a task each.
+        drawn: seed of the drawn order; None for the order of time.
 
     Raises:
         DataError: if there is no such user, or a number is out of range.
@@ -77,12 +81,14 @@ def new_user_tasks(dataset: Dataset, given: Sequence[int] = (1, 3, 5, MOST_GIVEN
         raise DataError(f"given is {list(given)}; expected numbers of events from 1 to {MOST_GIVEN}")
     trained_on = np.union1d(dataset.train.user, dataset.validation.user)
     events = dataset.test.take(~np.isin(dataset.test.user, trained_on))
+    if drawn is not None:
+        events = events.take(np.random.default_rng(drawn).permutation(len(events)))
     rank = _rank_of_first_events(events)
     aside = events.take((rank >= 0) & (rank < MOST_GIVEN))
     candidates = np.unique(dataset.train.item)
     return tuple(
         _task(
-            f"new users, {count} {'event' if count == 1 else 'events'} given",
+            f"new users, {count} {'event' if count == 1 else 'events'} {'given' if drawn is None else 'drawn'}",
             dataset,
             events,
             events.take((rank >= 0) & (rank < count)),
