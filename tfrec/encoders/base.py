@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -17,7 +18,10 @@ class Encoder(tf.keras.layers.Layer, abc.ABC):
         content_spec: shape and dtype of one prepared item, without the batch dimension.
         dimension: width of the vectors.
         frozen: whether no weight is trained, so that the vectors of a catalogue can be computed once and cached.
+        cached_as: dtype of cached vectors.
     """
+
+    cached_as: type[np.floating] = np.float32
 
     content_spec: tf.TensorSpec
     dimension: int
@@ -34,6 +38,10 @@ class Encoder(tf.keras.layers.Layer, abc.ABC):
     def own_learning_rates(self) -> list[tuple[tf.Variable, float]]:
         """Trained weights that do not learn as fast as the towers, each with the learning rate it has at its peak."""
         return []
+
+    def frozen_part(self) -> Encoder | None:
+        """What lies below all that is trained, as a frozen encoder; `call` takes its vectors too. None for nothing."""
+        return None
 
     @abc.abstractmethod
     def fingerprint(self) -> str:

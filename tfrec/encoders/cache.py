@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence, Sized
@@ -27,7 +28,7 @@ def encode_column(
     batch_size: int = 64,
     shard_size: int = ITEMS_PER_SHARD,
 ) -> np.ndarray:
-    """Return the vectors of N items as float32 [N, encoder.dimension], encoding only those not in the cache.
+    """Return the vectors of N items, encoder.cached_as [N, encoder.dimension], encoding only those not in the cache.
 
     Finished shards outlive a kill and are shared by all runs and processes that use `directory`; two processes that
     encode the same item at the same time both write it, and either vector is used.
@@ -47,7 +48,7 @@ def encode_column(
     """
     digests = _key_array(keys)
     folder = tf.io.gfile.join(directory, encoder.fingerprint())
-    vectors, found = _cached_vectors(folder, digests, encoder.dimension)
+    vectors, found = _cached_vectors(folder, digests, encoder)
     _, first = np.unique(digests, return_index=True)
     wanted = np.zeros(len(digests), bool)
     wanted[first] = ~found[first]
@@ -63,7 +64,7 @@ def encode_column(
         shard_keys = missing_keys[done : done + len(items)]
         write_shard(folder, shard_keys, encode(items, _shifted(progress, done, total)))
         done += len(items)
-    vectors, found = _cached_vectors(folder, digests, encoder.dimension)
+    vectors, found = _cached_vectors(folder, digests, encoder)
     if not found.all():
         raise DataError(f"{folder} lost shards while they were written; do not delete the cache during a run")
     return vectors
@@ -107,10 +108,10 @@ def _key_array(keys: Sequence[str] | np.ndarray) -> np.ndarray:
     return np.asarray(keys, dtype=object).astype(KEY)
 
 
-def _cached_vectors(folder: str, digests: np.ndarray, dimension: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors float32 [N, dimension], zeros where absent or not cached, and bool [N]: absent or cached."""
-    vectors, found = np.zeros((len(digests), dimension), np.float32), digests == b""
-    shards = open_shards(folder, dimension)
+def _cached_vectors(folder: str, digests: np.ndarray, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+    """Return vectors [N, dimension], zeros where absent or not cached, and bool [N]: absent or cached."""
+    vectors, found = np.zeros((len(digests), encoder.dimension), encoder.cached_as), digests == b""
+    shards = open_shards(folder, encoder.dimension, encoder.cached_as)
     if not shards:
         return vectors, found
     stored = np.concatenate([shard["key"] for shard in shards])
@@ -129,16 +130,16 @@ def _cached_vectors(folder: str, digests: np.ndarray, dimension: int) -> tuple[n
 
 
 def _encode_function(encoder: Encoder, batch_size: int) -> Callable[[list[bytes | str], Progress], np.ndarray]:
-    """What encodes a list of raw items to float32 [n, dimension], telling its progress."""
+    """What encodes a list of raw items to vectors [n, dimension], telling its progress."""
 
-    @tf.function(input_signature=[tf.TensorSpec([batch_size], tf.string)])
+    @functools.partial(tf.function, input_signature=[tf.TensorSpec([batch_size], tf.string)], autograph=False)
     def encode_batch(raw: tf.Tensor) -> tf.Tensor:
         return encoder.call(encoder.prepare(raw), training=False)
 
     def encode(items: list[bytes | str], progress: Progress) -> np.ndarray:
         if hasattr(encoder, "encode_raw"):
             return encoder.encode_raw(items, batch_size, progress)
-        vectors = np.zeros((len(items), encoder.dimension), np.float32)
+        vectors = np.zeros((len(items), encoder.dimension), encoder.cached_as)
         for start, batch in zip(itertools.count(0, batch_size), _batches(items, batch_size)):
             padded = np.full(batch_size, b"", object)
             padded[: len(batch)] = batch
@@ -148,7 +149,7 @@ def _encode_function(encoder: Encoder, batch_size: int) -> Callable[[list[bytes 
 
     def checked(items: list[bytes | str], progress: Progress) -> np.ndarray:
         try:
-            vectors = np.asarray(encode(items, progress), np.float32)
+            vectors = np.asarray(encode(items, progress), encoder.cached_as)
         except tf.errors.InvalidArgumentError as error:
             raise _undecodable(encoder, error) from error
         broken = int((~np.isfinite(vectors)).any(axis=1).sum())

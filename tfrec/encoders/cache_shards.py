@@ -22,7 +22,7 @@ _SUFFIX, _PARTIAL = ".npy", ".partial"
 _ABANDONED_SECONDS = 3600
 
 
-def open_shards(folder: str, dimension: int) -> list[np.ndarray]:
+def open_shards(folder: str, dimension: int, dtype: type[np.floating] = np.float32) -> list[np.ndarray]:
     """Return the shards in `folder`: arrays of rows (key, vector [dimension]), memory-mapped on a local disk.
 
     A shard is named by the hash of its rows. One whose rows do not match its name, because it was truncated or
@@ -34,7 +34,7 @@ def open_shards(folder: str, dimension: int) -> list[np.ndarray]:
         if not name.endswith(_SUFFIX):
             continue
         shard = _read(path)
-        if shard is None or shard.dtype != _rows_dtype(dimension) or _name(shard) != name:
+        if shard is None or shard.dtype != _rows_dtype(dimension, dtype) or _name(shard) != name:
             warnings.warn(f"{path} is damaged; its items are encoded again", RuntimeWarning, stacklevel=3)
             # Another process may have met the damage too and been faster.
             with contextlib.suppress(tf.errors.NotFoundError):
@@ -45,12 +45,12 @@ def open_shards(folder: str, dimension: int) -> list[np.ndarray]:
 
 
 def write_shard(folder: str, keys: np.ndarray, vectors: np.ndarray) -> None:
-    """Write `keys` [n] and their `vectors` float32 [n, dimension] as one new shard.
+    """Write `keys` [n] and their `vectors` [n, dimension] as one new shard.
 
     Raises:
         DataError: if it cannot be written, for instance because the disk is full; nothing of it is left then.
     """
-    shard = np.empty(len(keys), _rows_dtype(vectors.shape[1]))
+    shard = np.empty(len(keys), _rows_dtype(vectors.shape[1], vectors.dtype.type))
     shard["key"], shard["vector"] = keys, vectors
     partial = tf.io.gfile.join(folder, uuid.uuid4().hex + _PARTIAL)
     try:
@@ -69,8 +69,8 @@ def write_shard(folder: str, keys: np.ndarray, vectors: np.ndarray) -> None:
         ) from error
 
 
-def _rows_dtype(dimension: int) -> np.dtype:
-    return np.dtype([("key", KEY), ("vector", np.float32, (dimension,))])
+def _rows_dtype(dimension: int, dtype: type[np.floating]) -> np.dtype:
+    return np.dtype([("key", KEY), ("vector", dtype, (dimension,))])
 
 
 def _name(shard: np.ndarray) -> str:

@@ -16,6 +16,8 @@ from tfrec.encoders.cache import encode_column, prepare_column, text_digests
 from tfrec.schema import Schema
 
 SENTENCES_PER_ITEM = 3
+# Bytes of what the frozen layers of a partly trained encoder give of a catalogue; of more, they run in every step.
+MOST_OF_FROZEN_PARTS = 4 * 2**30
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -77,7 +79,8 @@ def item_inputs(
 ) -> ItemInputs:
     """Encode or prepare a catalogue.
 
-    What a frozen encoder gives is computed once and cached by content; what a trained encoder needs is prepared.
+    What a frozen encoder gives is computed once and cached by content, and so is what the frozen layers of one give of
+    which only the top layers are trained; what other trained encoders need is prepared.
 
     Args:
         schema, catalogue, feature_space: what to encode and how its attributes are coded.
@@ -131,9 +134,14 @@ def search_texts(catalogue: Catalogue, feature: str) -> tuple[np.ndarray, np.nda
 
 def _encoded_texts(encoder: Encoder, texts: np.ndarray, cache: str, progress) -> np.ndarray:
     raw = (text.encode() for text in texts)
-    if encoder.frozen:
-        return encode_column(encoder, raw, text_digests(texts), cache, progress)
+    part = encoder if encoder.frozen else encoder.frozen_part()
+    if part and (encoder.frozen or _size(part, len(texts)) <= MOST_OF_FROZEN_PARTS):
+        return encode_column(part, raw, text_digests(texts), cache, progress)
     return prepare_column(encoder, raw)
+
+
+def _size(part: Encoder, count: int) -> int:
+    return count * part.dimension * np.dtype(part.cached_as).itemsize
 
 
 def _told(progress: Callable[[str, int, int], None] | None, what: str) -> Callable[[int, int], None] | None:

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
-from tfrec.encoders.bert.loaded import AdaptedBert
+from tfrec.encoders.bert.loaded import AdaptedBert, LayeredBert
 from tfrec.encoders.fingerprint import weights_fingerprint
+from tfrec.encoders.frozen_layers import FrozenLayers, tokens_of, unpacked
 from tfrec.encoders.text_hub import TextModels, load_text_models, top_variables
 from tfrec.encoders.text_training import ADAPTERS, LEARNING_RATES, check_training, language_model
 from tfrec.errors import ConfigError
@@ -76,6 +77,9 @@ class TextEncoder(Encoder):
         if chosen.train == ADAPTERS:
             network = models.network("train: adapters", where)
             self._encoder = AdaptedBert(models.encoder, network, chosen.adapter_rank, chosen.adapter_alpha)
+        elif isinstance(chosen.train, int) and models.description:
+            trained = top_variables(models.encoder, chosen.train, where)
+            self._encoder = LayeredBert(models.encoder, models.network("train", where), chosen.train, trained)
         self._preparation = models.preparation
         self._pooling = _chosen_pooling(chosen.pooling, models, where)
         self._normalise = models.normalised if chosen.normalised == "" else _yes(chosen.normalised, where)
@@ -138,14 +142,29 @@ class TextEncoder(Encoder):
         return tf.ensure_shape(content, [None, *self.content_spec.shape])
 
     def call(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Encode int32 [B, 3, max_length] to float32 [B, dimension]; an absent text, all zeros, gives zeros."""
-        vectors = self._vectors(content, training=bool(training) and not self.frozen)
+        """Encode int32 [B, 3, max_length] to float32 [B, dimension]; an absent text, all zeros, gives zeros.
+
+        What `frozen_part` gives is taken in place of tokens.
+        """
+        training = bool(training) and not self.frozen
+        if content.dtype.is_floating:
+            sequence, mask = unpacked(content, self.content_spec.shape[-1])
+            return self._pooled(self._encoder.upper(sequence, mask, training), mask)
+        vectors = self._vectors(content, training)
         return tf.stop_gradient(vectors) if self.frozen else vectors
+
+    def frozen_part(self) -> FrozenLayers | None:
+        """The layers below those that are trained; with a language model every layer reads masked tokens."""
+        if not isinstance(self._encoder, LayeredBert) or self._language:
+            return None
+        settings = {"preparation": self._preparation, "max_length": self._settings.max_length}
+        return FrozenLayers(self, self._encoder, settings)
 
     def _vectors(self, content: tf.Tensor, training: bool) -> tf.Tensor:
         mask = content[:, 1]
-        tokens = {"input_word_ids": content[:, 0], "input_mask": mask, "input_type_ids": content[:, 2]}
-        outputs = self._encoder(tokens, training=training)
+        return self._pooled(self._encoder(tokens_of(content), training=training), mask)
+
+    def _pooled(self, outputs: Mapping[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
         present = tf.reduce_max(mask, axis=1, keepdims=True) > 0
         if self._pooling == "mean":
             weights = tf.cast(mask, tf.float32)[:, :, None]

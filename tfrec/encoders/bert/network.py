@@ -83,19 +83,32 @@ class Bert(tf.Module):
             `sequence_output` float32 [B, L, W], and `pooled_output` float32 [B, W]: the first token's vector through
             the pooler where the checkpoint has one, else as it is.
         """
-        ids, mask, types = (inputs[name] for name in INPUTS)
-        batch, length = tf.shape(ids)[0], tf.shape(ids)[1]
+        embedded = self.embedded(inputs, training)
+        return self.outputs(self.through(embedded, inputs["input_mask"], range(len(self.layers)), training))
+
+    def embedded(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """What the first layer reads, float32 [B, L, W]; arguments as of `__call__`."""
+        ids, types = inputs["input_word_ids"], inputs["input_type_ids"]
         x = tf.gather(self.embeddings["word"], ids) + tf.gather(self.embeddings["token_type"], types)
-        x = tf.reshape(x + self.embeddings["position"][:length], [-1, self._width])
-        x = self._dropped(self._normalised(x, self.embeddings_norm), self._dropout, training)
+        x += self.embeddings["position"][: tf.shape(ids)[1]]
+        return self._dropped(self._normalised(x, self.embeddings_norm), self._dropout, training)
+
+    def through(self, sequence: tf.Tensor, mask: tf.Tensor, layers: range, training: bool = False) -> tf.Tensor:
+        """What some layers, counted from the bottom, make of float32 [B, L, W]; the mask is int32 [B, L]."""
+        batch, length = tf.shape(sequence)[0], tf.shape(sequence)[1]
+        x = tf.reshape(sequence, [-1, self._width])
         bias = tf.cast(1 - mask, tf.float32)[:, None, None, :] * _MASKED
-        for layer, adapters in zip(self.layers, self.adapters):
+        for number in layers:
+            layer, adapters = self.layers[number], self.adapters[number]
             attended = self._attention(x, bias, layer, adapters, batch, length, training)
             x = self._normalised(x + self._dropped(attended, self._dropout, training), layer["attention_norm"])
             expanded = self._activation(apply_dense(x, layer["intermediate"]))
             contracted = self._dropped(apply_dense(expanded, layer["hidden_output"]), self._dropout, training)
             x = self._normalised(x + contracted, layer["output_norm"])
-        sequence = tf.reshape(x, [batch, length, self._width])
+        return tf.reshape(x, [batch, length, self._width])
+
+    def outputs(self, sequence: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What `__call__` returns, from what the last layer gives, float32 [B, L, W]."""
         first = sequence[:, 0]
         pooled = tf.tanh(apply_dense(first, self.pooler)) if self.pooler else first
         return {"sequence_output": sequence, "pooled_output": pooled}
