@@ -33,6 +33,7 @@ def RetrievalEvaluator(
     evaluation: OutputArtifact[ModelEvaluation],
     blessing: OutputArtifact[ModelBlessing],
     section: Parameter[str],
+    audit: Parameter[str],
     code: Parameter[str],
 ):
     """Evaluate by retrieval over the full catalogue; TFMA's per-example metrics cannot rank it.
@@ -43,7 +44,7 @@ def RetrievalEvaluator(
         evaluation: metrics.json, report.json and report.html.
         blessing: as the Pusher expects it, with a file BLESSED or NOT_BLESSED that holds the reasons.
         section: `evaluation_section` of the configuration.
-        code: hash of the source, for the cache only.
+        audit, code: hashes of the audit that the gates name and of the source, for the cache only.
     """
     config = config_of(section)
     with fileio.open(os.path.join(report.uri, REPORT_FILE), "r") as file:

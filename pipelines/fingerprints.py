@@ -29,12 +29,14 @@ class Fingerprints:
         catalogue: the items file and the pictures and clips it names.
         events: the events file and the users file.
         encoders: local files that the encoders' settings name.
+        audit: the audit that the gates name.
         code: the source of the library and of the pipeline, and TensorFlow's version.
     """
 
     catalogue: str
     events: str
     encoders: str
+    audit: str
     code: str
 
 
@@ -42,10 +44,15 @@ def take_fingerprints(config: Config) -> Fingerprints:
     """Hash everything a run of the pipeline reads.
 
     Raises:
-        DataError: if the items, users or events file cannot be read.
+        DataError: if the items, users or events file, or the audit, cannot be read.
     """
+    audit = read_bytes(config.gates.audit, "gates.audit") if config.gates.audit else b""
     return Fingerprints(
-        catalogue=_catalogue_hash(config), events=_events_hash(config), encoders=_encoders_hash(config), code=_code()
+        catalogue=_catalogue_hash(config),
+        events=_events_hash(config),
+        encoders=_encoders_hash(config),
+        audit=hashlib.sha256(audit).hexdigest(),
+        code=_code(),
     )
 
 

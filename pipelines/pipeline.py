@@ -118,6 +118,7 @@ def create_pipeline(
         **content,
         report=events.outputs["report"],
         section=sections.evaluation_section(config),
+        audit=fingerprints.audit,
         code=code,
     )
     pusher = ServablePusher(

@@ -42,6 +42,18 @@ def test_another_picture_under_the_same_name_changes_the_catalogue(shop):
     assert changed(before, take_fingerprints(shop.config())) == {"catalogue"}
 
 
+def test_another_audit_under_the_same_name_changes_the_audit(shop, tmp_path):
+    audit = tmp_path / "audit.json"
+    audit.write_text("{}")
+    config = shop.config(gates={"audit": str(audit)})
+    before = take_fingerprints(config)
+    audit.write_text('{"modalities": []}')
+    assert changed(before, take_fingerprints(config)) == {"audit"}
+    audit.unlink()
+    with pytest.raises(DataError, match=r"gates\.audit"):
+        take_fingerprints(config)
+
+
 def test_a_file_nobody_names_does_not_matter(shop):
     before = take_fingerprints(shop.config())
     (shop.folder / "notes.png").write_bytes(b"not in the catalogue")
