@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-LOWEST = -1e30
+from tfrec.index.found import best, hidden
+
 SHORTEST = 1e-9
 
 
 class ExactIndex(tf.Module):
-    """Finds the items with the largest dot product.
+    """Finds the items with the largest dot product, see `tfrec.index.interface.Index`.
 
     Args:
         vectors: float32 [N, D], one row per item.
@@ -43,6 +44,14 @@ class ExactIndex(tf.Module):
         own = tf.maximum(tf.norm(queries, axis=1, keepdims=True), SHORTEST)
         return self.scores(queries) / own / self.lengths
 
+    def recommend(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items with the largest dot products with queries float32 [B, D], but for positions `excluded` int32 [B, X].
+
+        Returns:
+            Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
+        """
+        return self.top_k(self.scores(queries), excluded)
+
     def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The best items that are not excluded.
 
@@ -53,17 +62,4 @@ class ExactIndex(tf.Module):
         Returns:
             Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
         """
-        # Columns of -1 go to one place more, which is cut off again.
-        batch = tf.shape(scores)[0]
-        rows = tf.repeat(tf.range(batch), tf.shape(excluded)[1])
-        columns = tf.reshape(tf.where(excluded < 0, self.size, excluded), [-1])
-        padded = tf.pad(scores, [[0, 0], [0, 1]])
-        masked = tf.tensor_scatter_nd_update(
-            padded, tf.stack([rows, columns], axis=1), tf.fill([tf.size(columns)], tf.constant(LOWEST))
-        )[:, : self.size]
-        found, positions = tf.math.top_k(masked, min(self.k, self.size))
-        missing = [[0, 0], [0, max(self.k - self.size, 0)]]
-        found = tf.pad(found, missing, constant_values=LOWEST)
-        positions = tf.pad(positions, missing, constant_values=-1)
-        there = found > LOWEST / 2
-        return tf.where(there, positions, -1), tf.where(there, found, 0.0)
+        return best(hidden(scores, excluded), self.k, self.size)

@@ -1,0 +1,142 @@
+"""Top-k in the blocks of a partition that look most promising: less work than over all items, of stock TensorFlow ops.
+
+Scores are exact; only an item whose block is not looked into can be missed. Vectors stay float32: to read them as int8
+or bfloat16 and to compute the best again was measured, and gained nothing on one query.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.index.exact import SHORTEST
+from tfrec.index.found import LOWEST, best, hidden
+from tfrec.index.partition import Partition, summaries
+
+# Queries that are answered at once: the vectors gathered for them stay in the cache, and memory is bounded.
+TOGETHER = 8
+AT_A_TIME = 2
+
+
+class PartitionedIndex(tf.Module):
+    """Finds items with large dot products, see `tfrec.index.interface.Index`.
+
+    Each query looks into the `probes` blocks whose best score is likely largest: the score of the block's mean vector,
+    plus `spread` times the length of the query times the spread of the block. Where exclusions leave fewer than k items
+    in them, the whole catalogue is looked through, so k stays full.
+
+    Args:
+        vectors: float32 [N, D], one row per item.
+        partition: the blocks of these items.
+        probes: how many blocks are looked into.
+        spread: how many spreads above its mean a block's best score is taken to be.
+        k: how many are found; where fewer remain the places are filled with -1.
+    """
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        partition: Partition,
+        probes: int,
+        spread: float,
+        k: int,
+        name: str = "partitioned_index",
+    ):
+        super().__init__(name)
+        self.k = k
+        self.size = len(vectors)
+        self.blocks, self.rows = partition.items.shape
+        self.probes = min(probes, self.blocks)
+        width = vectors.shape[1]
+        held = np.where((partition.items >= 0)[:, :, np.newaxis], vectors[np.maximum(partition.items, 0)], 0)
+        # One row per slot; a slot is a place in a block.
+        self.held = _constant(held.reshape(-1, width), "held", tf.float32)
+        self.items = _constant(partition.items, "items", tf.int32)
+        self.slots = _constant(partition.slots(), "slots", tf.int32)
+        lengths = np.maximum(np.linalg.norm(vectors, axis=1), SHORTEST)
+        self.lengths = _constant(lengths, "lengths", tf.float32)
+        means, spreads = summaries(vectors, partition)
+        promise = np.concatenate([means, spread * spreads[:, np.newaxis]], axis=1)
+        self.promise = _constant(np.ascontiguousarray(promise.T), "promise", tf.float32)
+        # What is needed to cut again when items are added.
+        self.centres = _constant(partition.centres, "centres", tf.float32)
+        self.directions = _constant(partition.directions, "directions", tf.int32)
+        self.spread = _constant(spread, "spread", tf.float32)
+
+    def vectors_of(self, positions: tf.Tensor) -> tf.Tensor:
+        """The vectors of the items at `positions` int32 [...], float32 [..., D]; any vector where it is -1."""
+        return tf.gather(_read(self.held), tf.gather(_read(self.slots), tf.maximum(positions, 0)))
+
+    def scores(self, queries: tf.Tensor) -> tf.Tensor:
+        """Dot products of queries float32 [B, D] with all items, float32 [B, N]."""
+        return tf.gather(tf.matmul(queries, self.held, transpose_b=True), _read(self.slots), axis=1)
+
+    def cosines(self, queries: tf.Tensor) -> tf.Tensor:
+        """Cosines of queries float32 [B, D] with all items, float32 [B, N]; 0 where a vector is nothing."""
+        own = tf.maximum(tf.norm(queries, axis=1, keepdims=True), SHORTEST)
+        return self.scores(queries) / own / self.lengths
+
+    def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The best items that are not excluded, of scores float32 [B, N]; see `ExactIndex.top_k`."""
+        return best(hidden(scores, excluded), self.k, self.size)
+
+    def recommend(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items with large dot products with queries float32 [B, D], but for positions `excluded` int32 [B, X].
+
+        Returns:
+            Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
+        """
+        batch = tf.shape(queries)[0]
+        parts = tf.maximum(1, (batch + TOGETHER - 1) // TOGETHER)
+        positions = tf.TensorArray(tf.int32, parts, element_shape=[None, self.k], infer_shape=False)
+        scores = tf.TensorArray(tf.float32, parts, element_shape=[None, self.k], infer_shape=False)
+
+        def answer(part, positions, scores):
+            rows = slice(part * TOGETHER, (part + 1) * TOGETHER)
+            found, values = self._probed(queries[rows], excluded[rows])
+            return part + 1, positions.write(part, found), scores.write(part, values)
+
+        _, positions, scores = tf.while_loop(
+            lambda part, *_: part < parts, answer, [0, positions, scores], parallel_iterations=AT_A_TIME
+        )
+        return tf.reshape(positions.concat(), [batch, self.k]), tf.reshape(scores.concat(), [batch, self.k])
+
+    def _probed(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        lengths = tf.norm(queries, axis=1, keepdims=True)
+        promise = tf.matmul(tf.concat([queries, lengths], axis=1), self.promise)
+        probed = tf.math.top_k(promise, self.probes, sorted=False).indices
+        width = self.probes * self.rows
+        dimension = self.held.shape[1]
+        held = tf.gather(tf.reshape(_read(self.held), [self.blocks, self.rows * dimension]), probed)
+        scores = tf.linalg.matvec(tf.reshape(held, [-1, width, dimension]), queries)
+        items = tf.reshape(tf.gather(_read(self.items), probed), [-1, width])
+        scores = hidden(tf.where(items >= 0, scores, LOWEST), self._columns(excluded, probed))
+        columns, scores = best(scores, self.k, width)
+        there = columns >= 0
+        found = tf.where(there, tf.gather(items, tf.maximum(columns, 0), batch_dims=1), -1)
+        if self.probes == self.blocks:
+            return found, scores
+        return tf.cond(
+            tf.reduce_all(there),
+            lambda: (found, scores),
+            lambda: self.top_k(self.scores(queries), excluded),
+        )
+
+    def _columns(self, excluded: tf.Tensor, probed: tf.Tensor) -> tf.Tensor:
+        """Where excluded positions int32 [B, X] are among the slots of the probed blocks, -1 for nowhere."""
+        batch = tf.shape(probed)[0]
+        cells = tf.stack([tf.repeat(tf.range(batch), self.probes), tf.reshape(probed, [-1])], axis=1)
+        numbers = tf.tile(tf.range(self.probes), [batch])
+        place = tf.tensor_scatter_nd_update(tf.fill([batch, self.blocks], -1), cells, numbers)
+        slot = tf.gather(_read(self.slots), tf.maximum(excluded, 0))
+        number = tf.gather(place, slot // self.rows, batch_dims=1)
+        return tf.where((excluded >= 0) & (number >= 0), number * self.rows + slot % self.rows, -1)
+
+
+def _constant(array, name: str, dtype) -> tf.Variable:
+    return tf.Variable(array, trainable=False, name=name, dtype=dtype)
+
+
+def _read(variable: tf.Variable) -> tf.Tensor:
+    """The value of a variable. Gathering from the variable itself makes every later dense read copy all of it."""
+    return tf.convert_to_tensor(variable)
