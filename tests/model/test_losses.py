@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import tensorflow as tf
+import tensorflow_recommenders as tfrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
+from tfrec.model.losses import corrected_logits, in_batch_softmax, marked, multi_target_softmax, row_logsumexp
 
 B, U, T = 3, 5, 4
 logits_of = arrays(np.float32, (B, U), elements=st.floats(-20, 20, width=32))
@@ -65,3 +67,46 @@ def test_marks_stand_where_a_row_names_a_position(positions):
     mask = marked(tf.constant(positions), U).numpy()
     for row in range(B):
         assert set(np.flatnonzero(mask[row])) == set(positions[row]) - {-1}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.integers(2, 9), seed=st.integers(0, 99), temperature=st.sampled_from([1.0, 0.125]), corrected=st.booleans()
+)
+def test_the_in_batch_loss_over_distinct_items_is_that_of_the_retrieval_task(rows, seed, temperature, corrected):
+    random = np.random.default_rng(seed)
+    items = tf.Variable(random.normal(size=(U, 3)).astype(np.float32))
+    queries = tf.Variable(random.normal(size=(rows, 3)).astype(np.float32))
+    targets = random.integers(0, U, rows).astype(np.int32)
+    share = random.uniform(0.01, 1, U).astype(np.float32) if corrected else np.ones(U, np.float32)
+    weights = random.choice([0.0, 0.5, 1.0], rows).astype(np.float32)
+    weights[0] = 1.0
+    with tf.GradientTape(persistent=True) as tape:
+        ours = in_batch_softmax(
+            queries / temperature, items, tf.constant(-np.log(share)), tf.constant(targets), tf.constant(weights)
+        )
+        task = tfrs.tasks.Retrieval(temperature=temperature, remove_accidental_hits=True)
+        theirs = task(
+            queries,
+            tf.gather(items, targets),
+            sample_weight=weights,
+            candidate_sampling_probability=tf.constant(share[targets]),
+            candidate_ids=tf.constant(targets),
+            compute_metrics=False,
+            score_mask=weights[np.newaxis] > 0,
+        )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+    for variable in (queries, items):
+        one, other = (tf.convert_to_tensor(tape.gradient(loss, variable)) for loss in (ours, theirs))
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("below", [0.0, 30.0, 120.0])
+def test_the_sum_of_exponentials_needs_only_a_bound_on_the_scores(below):
+    scores = tf.constant(np.random.default_rng(0).normal(0, 3, (4, 50)), tf.float32)
+    bound = tf.reduce_max(scores, axis=1) + below
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(scores)
+        ours, plain = row_logsumexp(scores, bound), tf.reduce_logsumexp(scores, axis=1)
+    np.testing.assert_allclose(ours, plain, rtol=1e-4)
+    np.testing.assert_allclose(tape.gradient(ours, scores), tape.gradient(plain, scores), rtol=1e-4, atol=1e-6)

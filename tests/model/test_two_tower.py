@@ -1,5 +1,7 @@
 """The train step: items encoded once, compiled by XLA, gradients added up; on a model of all modalities."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -104,6 +106,20 @@ def test_encoding_an_item_once_gives_the_gradients_of_encoding_it_wherever_it_oc
         assert (once is None) == (naive is None)
         if once is not None:
             np.testing.assert_allclose(once, naive, rtol=2e-3, atol=2e-4)
+
+
+def test_a_product_with_all_items_gives_the_queries_of_gathered_histories(parts):
+    model, batches = parts()
+    batch = constant(next(batches.epoch(0, 0)))
+    losses = {}
+    for limit in (0, 1000):
+        with mock.patch("tfrec.model.two_tower.GATHERED_ABOVE", limit):
+            losses[limit] = float(model.compute_loss(batch))
+            gradients = gradients_of(model, lambda: model.compute_loss(batch))
+            losses[limit, "gradients"] = [gradient for gradient in gradients if gradient is not None]
+    np.testing.assert_allclose(losses[0], losses[1000], rtol=1e-5)
+    for one, other in zip(losses[0, "gradients"], losses[1000, "gradients"]):
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-5)
 
 
 def test_every_modality_gets_a_gradient(parts):

@@ -98,6 +98,22 @@ def test_about_as_many_history_entries_are_hidden_as_asked_for():
     assert shown[0.5] == pytest.approx(0.485, abs=0.03)
 
 
+def test_the_history_of_an_event_is_an_even_sample_of_the_others():
+    sampler = RowSampler(pairs_of([3, 12, 1]), "retrieval", 16, 4, 1, 0.0)
+    shown = np.zeros((16, 16))
+    random = np.random.default_rng(0)
+    with mock.patch("tfrec.training.rows.STRANGERS", 0.0):
+        for _ in range(2000):
+            (rows,) = sampler.epoch(random)
+            for past, target in zip(rows.history, rows.targets[:, 0]):
+                shown[target, past[past >= 0]] += 1
+    shown /= 2000
+    # The user of three has both others each time, the user of twelve four of eleven, the user of one nothing.
+    np.testing.assert_array_equal(shown[:3, :3], 1 - np.eye(3))
+    np.testing.assert_allclose(shown[3:15, 3:15], np.where(np.eye(12), 0, 4 / 11), atol=0.05)
+    assert shown.sum() == pytest.approx(3 * 2 + 12 * 4)
+
+
 def test_a_very_long_history_is_cut_to_its_latest_entries():
     pairs = pairs_of([3000])
     rows = next(RowSampler(pairs, "masked", 1, 50, 2000, 0.0).epoch(np.random.default_rng(0)))

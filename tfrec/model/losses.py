@@ -43,11 +43,66 @@ def multi_target_softmax(
     return tf.reduce_sum(rows), tf.reduce_sum(tf.cast(total > 0, tf.float32))
 
 
-def marked(positions: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
-    """A mask, bool [B, width], that is true at the `positions` int32 [B, H] of each row; -1 marks nothing."""
+def in_batch_softmax(
+    queries: tf.Tensor, items: tf.Tensor, added: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
+) -> tf.Tensor:
+    """The in-batch softmax of `tfrs.tasks.Retrieval` with accidental hits removed, over distinct items.
+
+    There the candidates of a row are the targets of all rows, so an item is a candidate as often as it is a target, but
+    a row's own target only once. Here each distinct item stands in the denominator once, weighted by that number: the
+    same loss and gradients from as many columns as there are items, not rows.
+
+    Args:
+        queries: float32 [B, D], divided by the temperature.
+        items: float32 [U, D].
+        added: float32 [U], added to each item's scores, such as the correction for sampling.
+        targets: int32 [B], each row's item; `weights`: float32 [B], 0 for a row that does not count.
+
+    Returns:
+        The weighted sum of the rows' losses, a float32 scalar.
+    """
+    counts = tf.math.unsorted_segment_sum(tf.cast(weights > 0, tf.float32), targets, items.shape[0])
+    log_counts = tf.where(counts > 0, tf.math.log(tf.maximum(counts, 1.0)), -1e9)
+    bias = added + log_counts
+    scores = tf.matmul(queries, items, transpose_b=True) + bias[tf.newaxis]
+    longest = tf.reduce_max(tf.norm(items, axis=1))
+    normaliser = row_logsumexp(scores, tf.norm(queries, axis=1) * longest + tf.reduce_max(bias))
+    chosen = tf.reduce_sum(queries * tf.gather(items, targets), axis=1) + tf.gather(added, targets)
+    # A row's own target has been counted too often by what other rows hold of it.
+    share = tf.exp(tf.minimum(chosen - normaliser, 0.0))
+    normaliser += tf.math.log1p(-tf.maximum(tf.gather(counts, targets) - 1.0, 0.0) * share)
+    return tf.reduce_sum(weights * (normaliser - chosen))
+
+
+@tf.custom_gradient
+def row_logsumexp(scores: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
+    """log(sum(exp(scores))) of each row, float32 [B] of [B, U], where no score of a row is above its `bound` [B].
+
+    What tf.reduce_logsumexp gives as long as a row's largest score is at most 120 below the bound. A known bound saves
+    looking for the largest score, and a product makes the sum: both are what XLA is slow at along the rows of a matrix.
+    The exponentials are kept for the gradient.
+    """
+    # In the middle of what float32 can hold: neither the largest nor the sum overflows, and a small one does not vanish.
+    shift = bound - 60.0
+    exponentials = tf.exp(scores - shift[:, tf.newaxis])
+    total = tf.linalg.matvec(exponentials, tf.ones(tf.shape(scores)[1]))
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return exponentials * (upstream / total)[:, tf.newaxis], None
+
+    return tf.math.log(total) + shift, gradient
+
+
+def counted(positions: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
+    """How often each of `width` is among the `positions` int32 [B, H] of each row, float32 [B, width]; -1 is nothing."""
     batch = tf.shape(positions)[0]
     rows = tf.repeat(tf.range(batch), tf.shape(positions)[1])
     # What is -1 is scattered into one column more, which is cut off.
     columns = tf.reshape(tf.where(positions < 0, width, positions), [-1])
-    counts = tf.scatter_nd(tf.stack([rows, columns], axis=1), tf.ones_like(columns), [batch, width + 1])
-    return counts[:, :width] > 0
+    ones = tf.ones(tf.shape(columns), tf.float32)
+    return tf.scatter_nd(tf.stack([rows, columns], axis=1), ones, [batch, width + 1])[:, :width]
+
+
+def marked(positions: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
+    """A mask, bool [B, width], that is true at the `positions` int32 [B, H] of each row; -1 marks nothing."""
+    return counted(positions, width) > 0

@@ -12,13 +12,16 @@ from tfrec.config import Model as ModelSettings
 from tfrec.config import Training
 from tfrec.encoders.base import Encoder
 from tfrec.model.language_loss import language_loss
-from tfrec.model.losses import corrected_logits, marked, multi_target_softmax
+from tfrec.model.losses import corrected_logits, counted, in_batch_softmax, marked, multi_target_softmax
 from tfrec.schema import Schema
 from tfrec.towers.collaborative_query import CollaborativeQueryTower
 from tfrec.towers.collaborative_tower import CollaborativeItemTower
 from tfrec.towers.item_tower import ItemTower, is_encoded
 from tfrec.towers.query_tower import QueryTower, TextQuery
 from tfrec.towers.sides import member_of_rows
+
+# With more items than this for each place in a history, its items are gathered; with fewer, a product is cheaper.
+GATHERED_ABOVE = 16
 
 
 class TwoTower(tfrs.Model):
@@ -61,10 +64,6 @@ class TwoTower(tfrs.Model):
         self.search_weight = training.search_weight if self.text_feature and not self.collaborative else 0.0
         if self.text_feature:
             self.text_query = TextQuery(settings, self.item_tower.width, name="text_query")
-        if self.objective == "retrieval":
-            self.task = tfrs.tasks.Retrieval(temperature=settings.temperature, remove_accidental_hits=True)
-            # A function of its own, because the task is written for AutoGraph, without which the model is traced.
-            self.task_loss = tf.function(self.task.call)
 
     def encode_items(self, items: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Item embeddings, float32 [U, width]; `items` as `ItemTower.call` takes them."""
@@ -107,29 +106,27 @@ class TwoTower(tfrs.Model):
             count = tf.reduce_sum(touched, axis=1, keepdims=True)
             queries = self.query_tower.of_members(tf.matmul(touched, embeddings), count, features, training=training)
             return queries * member_of_rows(history.shape[0], embeddings.shape[1], self.settings.members)
-        mask = tf.cast(history >= 0, tf.float32)
-        touched = tf.gather(embeddings, tf.maximum(history, 0))
-        return self.query_tower(touched, mask, features, training=training)
+        if embeddings.shape[0] > GATHERED_ABOVE * history.shape[1]:
+            touched = tf.gather(embeddings, tf.maximum(history, 0))
+            return self.query_tower(touched, tf.cast(history >= 0, tf.float32), features, training=training)
+        touched = counted(history, embeddings.shape[0])
+        count = tf.reduce_sum(tf.cast(history >= 0, tf.float32), axis=1, keepdims=True)
+        mean = tf.matmul(touched, embeddings) / tf.maximum(count, 1.0)
+        # One entry that counts for all.
+        return self.query_tower(mean[:, tf.newaxis], count, features, training=training)
 
     def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
         logits = tf.matmul(queries, embeddings, transpose_b=True) / self.settings.temperature
         return corrected_logits(logits, inputs["sampling_probability"]) if self.use_logq else logits
 
     def _in_batch_loss(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
-        targets = tf.maximum(inputs["targets"][:, 0], 0)
-        weights = tf.where(inputs["targets"][:, 0] >= 0, inputs["target_weights"][:, 0], 0.0)
-        total = self.task_loss(
-            queries,
-            tf.gather(embeddings, targets),
-            sample_weight=weights,
-            candidate_sampling_probability=(
-                tf.gather(inputs["sampling_probability"], targets) if self.use_logq else None
-            ),
-            candidate_ids=targets,
-            compute_metrics=False,
-            # The rows that only fill up a batch are no candidates.
-            score_mask=weights[tf.newaxis] > 0,
-        )
+        targets = inputs["targets"][:, 0]
+        weights = tf.where(targets >= 0, inputs["target_weights"][:, 0], 0.0)
+        added = tf.zeros([embeddings.shape[0]])
+        if self.use_logq:
+            added = corrected_logits(added[tf.newaxis], inputs["sampling_probability"])[0]
+        queries /= self.settings.temperature
+        total = in_batch_softmax(queries, embeddings, added, tf.maximum(targets, 0), weights)
         return total / tf.maximum(tf.reduce_sum(tf.cast(weights > 0, tf.float32)), 1.0)
 
     def _search_loss(self, embeddings: tf.Tensor, inputs: Mapping[str, Any], training: bool) -> tf.Tensor:

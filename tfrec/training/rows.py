@@ -79,6 +79,7 @@ class RowSampler:
         """The batches of one epoch, all of the same shape."""
         if self.objective == "retrieval":
             order = generator.permutation(self._rows)
+            shuffled, place = self._shuffled(generator)
         else:
             passes = -(-self._rows // max(len(self._users), 1))
             order = np.concatenate([generator.permutation(len(self._users)) for _ in range(passes)])[: self._rows]
@@ -86,7 +87,7 @@ class RowSampler:
             chosen = order[start : start + self.batch_size]
             missing = self.batch_size - len(chosen)
             if self.objective == "retrieval":
-                rows = self._event_rows(chosen, generator)
+                rows = self._event_rows(chosen, shuffled, place)
             else:
                 sample = self._masked_rows if self.objective == "masked" else self._next_rows
                 rows = sample(self._users[chosen], generator)
@@ -124,13 +125,31 @@ class RowSampler:
             _window(entries, cut, np.minimum(cut + self.targets, counts), self.targets),
         )
 
-    def _event_rows(self, targets: np.ndarray, generator: np.random.Generator) -> Rows:
+    def _event_rows(self, targets: np.ndarray, shuffled: np.ndarray, place: np.ndarray) -> Rows:
+        """A row of each target; its history is what comes behind it, round and round, in its user's shuffled entries.
+
+        What follows a place of a random order is a random sample of all else, so that a row costs its width however
+        long the history is.
+
+        Args:
+            targets: int64 [B], entries.
+            shuffled: int64 [P], each user's entries in random order.
+            place: int64 [P], where each entry is in `shuffled`.
+        """
         users = self._owner[targets]
-        entries, counts = self._entries(users)
-        others = (entries >= 0) & (entries != targets[:, np.newaxis])
-        keys = np.where(others, generator.random(entries.shape), np.inf)
-        shuffled = np.take_along_axis(np.where(others, entries, -1), np.argsort(keys, axis=1), axis=1)
-        return Rows(users, _window(shuffled, 0, np.maximum(counts - 1, 0), self.history), targets[:, np.newaxis])
+        starts = self.interactions.indptr[users][:, np.newaxis]
+        counts = self.interactions.indptr[users + 1][:, np.newaxis] - starts
+        behind = np.arange(1, self.history + 1)
+        index = starts + (place[targets][:, np.newaxis] - starts + behind) % counts
+        return Rows(users, np.where(behind < counts, shuffled[index], -1), targets[:, np.newaxis])
+
+    def _shuffled(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Each user's entries in random order, int64 [P], and where each entry is among them, int64 [P]."""
+        order = generator.permutation(len(self._owner))
+        shuffled = order[np.argsort(self._owner[order], kind="stable")]
+        place = np.empty_like(shuffled)
+        place[shuffled] = np.arange(len(shuffled))
+        return shuffled, place
 
 
 def joined_rows(parts: Sequence[Rows]) -> Rows:

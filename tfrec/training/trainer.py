@@ -86,6 +86,7 @@ def train(
     tf.keras.utils.set_random_seed(training.seed)
     # Set also where it is the usual one: a training before this one in the same process may have changed it.
     tf.keras.mixed_precision.set_global_policy(training.mixed_precision or "float32")
+    _choose_random_numbers(training.jit)
     space = feature_space or fit_feature_space(config.schema, dataset.catalogue, dataset.users, dataset.train)
     known = np.zeros(len(dataset.catalogue), bool)
     known[dataset.train.item] = True
@@ -113,3 +114,15 @@ def train(
     bell.validation = prepared.validation(config, inputs, Embedder(model, config.serving.history))
     alarms = bell.at_the_end()
     return Trained(config, blueprint, encoders, model, inputs, prepared.pairs, history, alarms, bell.measured)
+
+
+def _choose_random_numbers(jit: bool) -> None:
+    """Let the dropout layers made from now on draw numbers that the seed decides, compiled or not.
+
+    The operations that Keras's layers draw with by default ignore the seed once XLA has compiled them; those of a
+    `tf.random.Generator` do not, and their state is in the checkpoints.
+    """
+    if jit:
+        tf.keras.backend.experimental.enable_tf_random_generator()
+    else:
+        tf.keras.backend.experimental.disable_tf_random_generator()
