@@ -104,6 +104,8 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("model.query_hidden", {"a": 1}, "model.query_hidden must be a list, got {'a': 1}"),
         ("split.by", "week", "split.by is 'week'; expected one of time"),
         ("split.test", 0.95, "split.validation and split.test together leave no events"),
+        ("serving.index", "scann", "serving.index is 'scann'; expected one of exact, partitioned, auto"),
+        ("serving.recall", 1, "serving.recall is 1.0; it must be greater than 0 and less than 1; to find all"),
         ("serving.k", 0, "serving.k is 0; it must be greater than 0"),
         ("serving.name", "a/b", "the model name 'a/b' must be one folder name"),
         ("name", "..", "the model name '..' must be one folder name"),

@@ -173,7 +173,9 @@ class Serving:
     """The fixed shapes of the exported signatures and the model's place in TensorFlow Serving.
 
     `history`, `exclude` and `k` are the widths H, E and K; `known_users` stores the users' histories in the servable,
-    so that a request may name a user only.
+    so that a request may name a user only. `index` is how the best items are found: exact, partitioned (part of the
+    items is looked at, so many that the share `recall` of the k best is found on the mean), or auto, which is
+    partitioned where the catalogue is so large that it pays.
     """
 
     name: str = ""
@@ -181,6 +183,8 @@ class Serving:
     exclude: int = 100
     k: int = 100
     known_users: bool = True
+    index: str = "auto"
+    recall: float = 0.95
     push: str = ""
 
 

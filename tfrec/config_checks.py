@@ -15,6 +15,7 @@ CHOICES = {
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
+    "serving.index": ("exact", "partitioned", "auto"),
     "training.mixed_precision": ("", "float32", "mixed_bfloat16", "mixed_float16"),
 }
 _POSITIVE = [
@@ -89,6 +90,12 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
     if of("evaluation.confidence") >= 1:
         value = of("evaluation.confidence")
         raise ConfigError(f"{source}: evaluation.confidence is {value}; it must be greater than 0 and less than 1")
+    if not 0 < of("serving.recall") < 1:
+        value = of("serving.recall")
+        raise ConfigError(
+            f"{source}: serving.recall is {value}; it must be greater than 0 and less than 1; to find all of the best "
+            "items set serving.index to exact"
+        )
     if of("training.accumulate") > 1 and of("training.strategy") != "one":
         raise ConfigError(
             f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfrec.alarms.skew import answer_skew, vector_skew
+from tfrec.alarms.skew import answer_skew, partial_answer_skew, vector_skew
 
 IDS = np.array([["a", "b", "c"], ["b", "c", ""]], object)
 SCORES = np.array([[3.0, 2.0, 1.0], [2.0, 1.0, 0.0]])
@@ -43,4 +43,27 @@ def test_items_of_one_score_may_change_places():
 )
 def test_other_items_or_scores_raise_an_alarm(ids, scores):
     alarm = answer_skew("serving_default", ids, scores, IDS, SCORES, 1e-3)
+    assert alarm.name == "skew" and "recommends other items or scores" in alarm.seen
+
+
+def test_an_index_that_finds_part_may_leave_out_items_but_not_change_scores_or_order():
+    part = np.array([["a", "c", "d"], ["b", "c", ""]], object)
+    scores = np.array([[3.0, 1.0, 0.5], [2.0, 1.0, 0.0]])
+    assert partial_answer_skew("serving_default", part, scores, IDS, SCORES, 1e-3, 0.7) is None
+    assert "finds 80.0% of what that ranks first, where at least 90.0%" in (
+        partial_answer_skew("serving_default", part, scores, IDS, SCORES, 1e-3, 0.9).seen
+    )
+
+
+@pytest.mark.parametrize(
+    ("ids", "scores"),
+    [
+        (IDS, SCORES * 1.1),
+        (np.array([["x", "b", "c"], ["b", "c", ""]], object), SCORES),  # Better than what the model ranks last.
+        (np.array([["a", "b", ""], ["b", "c", ""]], object), SCORES),
+        (IDS, SCORES * np.nan),
+    ],
+)
+def test_what_an_index_of_parts_cannot_explain_raises_an_alarm(ids, scores):
+    alarm = partial_answer_skew("serving_default", ids, scores, IDS, SCORES, 1e-3, 0.5)
     assert alarm.name == "skew" and "recommends other items or scores" in alarm.seen

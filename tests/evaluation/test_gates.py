@@ -5,7 +5,7 @@ import pytest
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Gates
 from tfrec.evaluation.audit_record import AuditRecord
-from tfrec.evaluation.gates import check_gates, check_modalities
+from tfrec.evaluation.gates import check_gates, check_index, check_modalities
 from tfrec.evaluation.result import Estimate, Evaluation, Outcome
 
 
@@ -96,3 +96,19 @@ def test_a_model_that_reads_what_an_audit_found_harmful_is_not_blessed():
     assert "The model reads poster" in reason and "poster hurts." in reason and "model.without: [poster]" in reason
     [reason] = check_modalities(audit, ["genres", "blurb"])
     assert "The model reads blurb, which the audit a.json did not measure" in reason
+
+
+def test_an_exact_index_and_one_that_finds_what_was_asked_are_blessed():
+    assert check_index({}, 0.95) == check_index({"kind": "exact", "recall": 1.0}, 0.95) == []
+    assert check_index({"kind": "partitioned", "recall": 0.95}, 0.95) == []
+
+
+@pytest.mark.parametrize(
+    "record, measured",
+    [({"recall": 0.9412}, "found 94.1% of the best items"), ({}, "was not measured")],
+)
+def test_an_index_that_finds_less_than_was_asked_is_not_blessed(record, measured):
+    assert check_index({"kind": "partitioned", **record}, 0.95) == [
+        f"The partitioned index {measured}, and serving.recall asks for 95.0%; export again, or set serving.index to "
+        "exact."
+    ]

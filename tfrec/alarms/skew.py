@@ -85,3 +85,46 @@ def answer_skew(
             "tolerance": tolerance,
         },
     )
+
+
+def partial_answer_skew(
+    signature: str,
+    served_ids: np.ndarray,
+    served_scores: np.ndarray,
+    ids: np.ndarray,
+    scores: np.ndarray,
+    tolerance: float,
+    least: float,
+) -> Alarm | None:
+    """As `answer_skew`, for an index that is to find part of what the trained model ranks first.
+
+    An item in both lists must have the same score, any other one no better than the last of the trained list, lists
+    must be as long, and together they must hold the share `least` of the trained ones.
+    """
+    scale = max(float(np.abs(scores).max(initial=0)), 1e-12)
+    same = (served_ids[:, :, np.newaxis] == ids[:, np.newaxis, :]) & (served_ids != "")[:, :, np.newaxis]
+    apart = np.abs(served_scores[:, :, np.newaxis] - scores[:, np.newaxis, :]) / scale
+    by_item = np.where(same, apart, 0).max(axis=2, initial=0)
+    last = np.where(ids != "", scores, np.inf).min(axis=1, initial=np.inf)[:, np.newaxis]
+    stranger = ~same.any(axis=2) & (served_ids != "")
+    above = np.where(stranger, (served_scores - last) / scale, 0)
+    difference = np.maximum(by_item, above)
+    wrong = ~(difference <= tolerance).all(axis=1) | ((served_ids != "").sum(axis=1) != (ids != "").sum(axis=1))
+    share = float(same.any(axis=1).sum() / max(1, (ids != "").sum()))
+    if not wrong.any() and share >= least:
+        return None
+    return Alarm(
+        SKEW,
+        f"{signature} of the exported model recommends other items or scores than the trained model for "
+        f"{int(wrong.sum())} of {len(ids)} raw requests (largest difference {difference.max(initial=0):.2g} of the "
+        f"best score), and finds {share:.1%} of what that ranks first, where at least {least:.1%} is expected",
+        _EXPECTED,
+        _ADVICE,
+        {
+            "wrong": float(wrong.sum()),
+            "asked": float(len(ids)),
+            "difference": float(difference.max(initial=0)),
+            "share": share,
+            "tolerance": tolerance,
+        },
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tfrec.alarms.alarm import BELOW_MOST_POP, Alarm
 from tfrec.config import Gates
@@ -39,6 +40,25 @@ def check_modalities(audit: AuditRecord, read: Sequence[str]) -> list[str]:
             "again."
         )
     return reasons
+
+
+def check_index(index: Mapping[str, Any], recall: float) -> list[str]:
+    """Return why a model is not blessed by how its index was measured; an exact one finds all.
+
+    Args:
+        index: what the manifest says of it, see `tfrec.index.making`.
+        recall: the share of the best items that is asked of it.
+    """
+    if index.get("kind", "exact") == "exact":
+        return []
+    reached = index.get("recall")
+    if reached is not None and reached >= recall:
+        return []
+    measured = "was not measured" if reached is None else f"found {reached:.1%} of the best items"
+    return [
+        f"The {index['kind']} index {measured}, and serving.recall asks for {recall:.1%}; export again, or set "
+        "serving.index to exact."
+    ]
 
 
 def _reason(alarm: Alarm) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,13 @@ from tfrec.export.export import write_servable
 from tfrec.export.known_users import KnownUsers, known_user_arrays
 from tfrec.export.loaded import LoadedServable
 from tfrec.export.servable import Servable
+from tfrec.export.user_queries import QUERIES, user_queries
+from tfrec.index.interface import Index
+from tfrec.index.kmeans import nearest_centres
+from tfrec.index.making import Asked, exact_index, with_partition
+from tfrec.index.partition import cut_by
+from tfrec.index.partitioned import PartitionedIndex
+from tfrec.index.stored import stored_partition
 
 BATCH = 32
 
@@ -59,6 +67,10 @@ def add_items(
 ) -> tuple[int, int]:
     """Write the next version of a servable with more items; an item with a known id is embedded anew.
 
+    A partitioned index keeps its directions: only the new items look for theirs, and the blocks are cut again. Its
+    recall is measured again where the servable knows users, and more of it is looked into where it would be too small;
+    otherwise the manifest keeps the recall and the number of items that it was measured with.
+
     Args:
         servable: the version to start from.
         catalogue: the new items, read with the schema the model was trained with.
@@ -77,24 +89,45 @@ def add_items(
     position = {item: row for row, item in enumerate(servable.ids)}
     known = np.array([item in position for item in catalogue.ids])
     places = np.array([position[item] for item in catalogue.ids[known]], np.int64)
-    texts = servable.module.texts
+    texts = getattr(servable.module, "texts", None)  # A model without text is saved without it.
+    vectors = _grown(servable.vectors, embedded["embedding"], known, places)
+    index, record = _grown_index(servable, vectors, places)
     grown = Servable(
         servable.module.towers,
         {"items": item_specs(servable), "query": query_specs(servable)},
         np.concatenate([servable.ids, catalogue.ids[~known]]),
-        _grown(servable.vectors, embedded["embedding"], known, places),
+        index,
         None if texts is None else _grown(texts.numpy().T, embedded["text"], known, places),
         KnownUsers(**known_user_arrays(servable.module.users)),
         servable.history,
         servable.exclude,
-        servable.k,
     )
     titles = servable.titles.copy()
     titles[places] = catalogue.titles[known]
     merged = Catalogue(grown_ids(servable, catalogue, known), np.concatenate([titles, catalogue.titles[~known]]), {})
-    content = {**servable.manifest, "items": len(merged), "added_items": int((~known).sum())}
+    content = {**servable.manifest, "items": len(merged), "added_items": int((~known).sum()), "index": record}
     write_servable(grown, servable.manifest["name"], content, merged, destination)
     return int((~known).sum()), int(known.sum())
+
+
+def _grown_index(servable: LoadedServable, vectors: np.ndarray, places: np.ndarray) -> tuple[Index, dict[str, Any]]:
+    """The index with more vectors float32 [N, D], those at `places` and behind the old ones new, and its record."""
+    partition = stored_partition(servable.module.index)
+    if partition is None:
+        return exact_index(vectors, servable.k)
+    direction_of = np.concatenate([partition.direction_of(), np.zeros(len(vectors) - len(servable.vectors), np.int32)])
+    new = np.concatenate([places, np.arange(len(servable.vectors), len(vectors))])
+    direction_of[new] = nearest_centres(vectors[new], partition.centres)
+    grown = cut_by(vectors, partition.centres, direction_of, partition.items.shape[1])
+    record = servable.manifest["index"]
+    probes, spread = record["probes"], record["spread"]
+    users = servable.module.users
+    queries, seen = user_queries(servable.module.towers, users, query_specs(servable), vectors, QUERIES, seed=0)
+    if len(queries) < 2:
+        kept = PartitionedIndex(vectors, grown, probes, spread, servable.k)
+        return kept, {**record, "blocks": kept.blocks, "scanned": min(1.0, probes * kept.rows / kept.size)}
+    index, measured = with_partition(vectors, grown, probes, spread, Asked(queries, seen, servable.k, record["asked"]))
+    return index, {**record, **measured}
 
 
 def item_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:

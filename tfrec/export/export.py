@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ from tfrec.export.probe import Probe
 from tfrec.export.probing import build_probe
 from tfrec.export.servable import Servable
 from tfrec.export.towers import ServingTowers, item_signature, query_signature
+from tfrec.export.user_queries import QUERIES, user_queries
 from tfrec.export.warmup import write_warmup
+from tfrec.index.interface import Index
+from tfrec.index.making import EXACT_BELOW, Asked, exact_index, index_for
 from tfrec.model.embedding import Embedder
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.interactions import interactions
@@ -38,7 +42,8 @@ def export_servable(
     """Write the servable of a trained model to the folder `destination`, whole or not at all.
 
     Its index holds every item of the catalogue, also those that were not seen in training, embedded from their
-    content. The histories it stores are of all events there are.
+    content. The histories it stores are of all events there are. How a partitioned index is made is chosen and measured
+    by queries of users in the data.
 
     Returns:
         `destination`.
@@ -57,17 +62,14 @@ def export_servable(
         "query": query_signature(towers.raw_users, towers.raw_context),
     }
     serving = config.serving
-    servable = Servable(
-        towers,
-        specs,
-        dataset.catalogue.ids,
-        vectors,
-        texts,
-        _known_users(trained, dataset),
-        serving.history,
-        serving.exclude,
-        serving.k,
-    )
+    index, record = _index(trained, dataset, towers, specs["query"], vectors)
+    if record["kind"] != "exact":
+        say(
+            f"partitioned index: {record['recall']:.1%} of the {serving.k} best found ({serving.recall:.1%} asked) in "
+            f"{record['scanned']:.1%} of the items"
+        )
+    users = _known_users(trained, dataset, serving.known_users)
+    servable = Servable(towers, specs, dataset.catalogue.ids, index, texts, users, serving.history, serving.exclude)
     content = manifest(
         config,
         training_fingerprint(config, dataset, trained.encoders),
@@ -75,8 +77,11 @@ def export_servable(
         len(dataset.users) if serving.known_users else 0,
         metrics,
     )
+    content["index"] = record
     content["alarms"] = [alarm.to_json() for alarm in trained.alarms]
-    probe = build_probe(trained, dataset, vectors, specs)
+    probe = dataclasses.replace(
+        build_probe(trained, dataset, vectors, specs), recall=1.0 if record["kind"] == "exact" else record["recall"]
+    )
     write_servable(servable, config.model_name, content, dataset.catalogue, destination, probe)
     say(f"exported {len(dataset.catalogue)} items to {destination}")
     return destination
@@ -139,12 +144,26 @@ def _search_space(trained: Trained) -> tuple[np.ndarray | None, np.ndarray | Non
     return projected / np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-9), basis
 
 
-def _known_users(trained: Trained, dataset: Dataset) -> KnownUsers:
+def _index(
+    trained: Trained, dataset: Dataset, towers: ServingTowers, specs: Mapping[str, tf.TensorSpec], vectors: np.ndarray
+) -> tuple[Index, dict[str, Any]]:
+    """The index that the configuration asks for, and what the manifest says of it."""
+    serving, seed = trained.config.serving, trained.config.training.seed
+    if serving.index == "exact" or (serving.index == "auto" and len(vectors) < EXACT_BELOW):
+        return exact_index(vectors, serving.k)
+    # Also where the servable is to know no users, queries of users say what the index finds.
+    users = _known_users(trained, dataset, True)
+    queries, seen = user_queries(towers, users, specs, vectors, QUERIES, seed)
+    return index_for(vectors, serving.index, Asked(queries, seen, serving.k, serving.recall), seed)
+
+
+def _known_users(trained: Trained, dataset: Dataset, known: bool) -> KnownUsers:
+    """The users of the data set, or nobody where they are not to be `known`."""
     config = trained.config
     codes = {}
     if config.model.use_user_features:
         codes = trained.blueprint.feature_space.encode_users(dataset.users)
-    if not config.serving.known_users:
+    if not known:
         nobody = np.zeros(0, np.int64)
         return KnownUsers(
             dataset.users.ids[nobody],

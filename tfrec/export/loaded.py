@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfrec.data.tables import Users
 from tfrec.errors import ServableError
 from tfrec.export.manifest import read_items, read_manifest
+from tfrec.index.stored import stored_vectors
 
 BATCH = 256
 
@@ -41,7 +42,7 @@ class LoadedServable:
             ) from error
         ids, titles = read_items(directory)
         self.ids, self.titles = np.array(ids, dtype=object), np.array(titles, dtype=object)
-        self.vectors = np.ascontiguousarray(self.module.index.vectors.numpy().T)
+        self.vectors = stored_vectors(self.module.index)
         self.history, self.exclude, self.k = (self.manifest["serving"][key] for key in ("history", "exclude", "k"))
 
     @property

@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.alarms.alarm import Alarm
-from tfrec.alarms.skew import answer_skew, vector_skew
+from tfrec.alarms.skew import answer_skew, partial_answer_skew, vector_skew
 from tfrec.export.manifest import EXTRA
 
 FILE = "tfrec_probe.json"
@@ -39,6 +39,7 @@ class Probe:
         embedding: float32 [I, D], what `embed_items` must give; None where items are known by their ids only.
         ids, scores: str and float32 [Q, K], what `serving_default` must give.
         tolerance: largest difference allowed, as a share of the largest vector or score.
+        recall: the share of the K best that the servable's index finds; all of them if it is exact.
     """
 
     requests: Mapping[str, Mapping[str, Sequence[Any]]]
@@ -46,6 +47,7 @@ class Probe:
     ids: np.ndarray
     scores: np.ndarray
     tolerance: float
+    recall: float = 1.0
 
     def alarms(self, signatures: Mapping[str, Any]) -> list[Alarm]:
         """Ask the signatures of a loaded servable, and tell where they answer otherwise."""
@@ -56,9 +58,15 @@ class Probe:
         answer = self._asked(signatures, "serving_default")
         given = answer["item_ids"].numpy()
         ids = np.array([item.decode() for item in given.ravel()], object).reshape(given.shape)
-        found.append(
-            answer_skew("serving_default", ids, answer["scores"].numpy(), self.ids, self.scores, self.tolerance)
-        )
+        scores = answer["scores"].numpy()
+        if self.recall < 1:
+            found.append(
+                partial_answer_skew(
+                    "serving_default", ids, scores, self.ids, self.scores, self.tolerance, self.recall / 2
+                )
+            )
+        else:
+            found.append(answer_skew("serving_default", ids, scores, self.ids, self.scores, self.tolerance))
         return [alarm for alarm in found if alarm]
 
     def _asked(self, signatures: Mapping[str, Any], name: str) -> Mapping[str, tf.Tensor]:
@@ -79,6 +87,7 @@ class Probe:
             "ids": self.ids.tolist(),
             "scores": self.scores.tolist(),
             "tolerance": self.tolerance,
+            "recall": self.recall,
         }
         with tf.io.gfile.GFile(os.path.join(directory, EXTRA, FILE), "w") as file:
             file.write(json.dumps(document, default=_bytes_to_json) + "\n")
@@ -98,6 +107,7 @@ def read_probe(directory: str) -> Probe | None:
         np.array(document["ids"], object),
         np.array(document["scores"], np.float32),
         document["tolerance"],
+        document.get("recall", 1.0),
     )
 
 

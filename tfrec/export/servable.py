@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfrec.export.known_users import KnownUsers
 from tfrec.export.raw_features import string_table
-from tfrec.index.exact import ExactIndex
+from tfrec.index.interface import Index
 
 # How much the likeness of texts counts in search beside the learned space; the learned space finds items without text.
 TEXT_SHARE = 0.9
@@ -24,10 +24,10 @@ class Servable(tf.Module):
         towers: `tfrec.export.towers.ServingTowers`, new or loaded.
         specs: raw inputs by name: `items` and `query`, see `tfrec.export.towers`.
         ids: the items' ids, str [N].
-        vectors: their embeddings, float32 [N, D].
+        index: their embeddings, float32 [N, D], to be searched.
         texts: their projected text vectors, float32 [N, P], zeros where there is no text; None without search.
         users: what is known of users.
-        history, exclude, k: H, E and K.
+        history, exclude: H and E; K is that of the index.
     """
 
     def __init__(
@@ -35,17 +35,16 @@ class Servable(tf.Module):
         towers,
         specs: Mapping[str, Mapping[str, tf.TensorSpec]],
         ids: np.ndarray,
-        vectors: np.ndarray,
+        index: Index,
         texts: np.ndarray | None,
         users: KnownUsers,
         history: int,
         exclude: int,
-        k: int,
     ):
         super().__init__("servable")
         self.towers = towers
         self.users = users
-        self.index = ExactIndex(vectors, k)
+        self.index = index
         self.ids = tf.Variable(["", *ids], trainable=False, dtype=tf.string, name="item_ids")
         self.positions = string_table(list(ids), list(range(len(ids))), missing=-1)
         self.texts = (
@@ -80,9 +79,10 @@ class Servable(tf.Module):
 
     def _recommend(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         queries, seen = self._query(inputs)
-        return self._answer(self.index.scores(queries), seen)
+        return self._answer(*self.index.recommend(queries, seen))
 
     def _search(self, *, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Exact with any index: what is best by the sum of three scores in two spaces, no one partition brings together.
         text = self.towers.encode_text(query)
         scores = (1 - TEXT_SHARE) * self.index.cosines(text["embedding"])
         scores += TEXT_SHARE * tf.matmul(text["text"], self.texts)
@@ -91,11 +91,13 @@ class Servable(tf.Module):
         known = tf.logical_or(rows > 0, tf.reduce_any(history >= 0, axis=1))
         scores += USER_SHARE * tf.cast(known, tf.float32)[:, tf.newaxis] * self.index.cosines(taste)
         # A search may find what the user has touched; only what the request excludes is left out.
-        return self._answer(scores, self._positions(inputs["exclude"]))
+        return self._answer(*self.index.top_k(scores, self._positions(inputs["exclude"])))
 
     def _similar(self, *, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         position = self._positions(item_id)
-        answer = self._answer(self.index.cosines(self.index.vectors_of(position)), position[:, tf.newaxis])
+        # Exact with any index: blocks are cut by length, which cosines leave out.
+        cosines = self.index.cosines(self.index.vectors_of(position))
+        answer = self._answer(*self.index.top_k(cosines, position[:, tf.newaxis]))
         known = (position >= 0)[:, tf.newaxis]
         return {
             "item_ids": tf.where(known, answer["item_ids"], ""),
@@ -125,6 +127,5 @@ class Servable(tf.Module):
     def _positions(self, item_ids: tf.Tensor) -> tf.Tensor:
         return tf.cast(self.positions.lookup(item_ids), tf.int32)
 
-    def _answer(self, scores: tf.Tensor, excluded: tf.Tensor) -> dict[str, tf.Tensor]:
-        positions, scores = self.index.top_k(scores, excluded)
+    def _answer(self, positions: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"item_ids": tf.gather(self.ids, positions + 1), "scores": scores}

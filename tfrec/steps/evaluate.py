@@ -18,7 +18,7 @@ from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
 from tfrec.evaluation.audit_record import read_audit
-from tfrec.evaluation.gates import check_gates, check_modalities
+from tfrec.evaluation.gates import check_gates, check_index, check_modalities
 from tfrec.evaluation.protocol import evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
@@ -121,7 +121,11 @@ def evaluate_servable(
     alarms = servable_alarms(config, dataset, model, queries, tasks[-1], warm_result)
     for alarm in alarms:
         say(str(alarm))
-    reasons = [*check_gates(config.gates, warm_result, alarms), *_unaudited(config, model)]
+    reasons = [
+        *check_gates(config.gates, warm_result, alarms),
+        *_unaudited(config, model),
+        *check_index(model.manifest.get("index", {}), config.serving.recall),
+    ]
     page = Report(
         title=config.name,
         warm=warm_result,
