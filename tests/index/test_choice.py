@@ -52,3 +52,22 @@ def test_shares_count_only_what_could_be_found():
 def test_without_queries_nothing_can_be_chosen():
     with pytest.raises(ServableError, match="0 queries and 3 items; set serving"):
         choose(np.eye(3, dtype=np.float32), np.zeros((0, 3), np.float32), np.zeros((0, 1), int), 0.9, seed=0)
+
+
+def test_blocks_hold_what_is_often_excluded_beside_what_is_to_be_found():
+    vectors, queries = made_up(3000, 8, 100, seed=4)
+    truth = top_k(queries, vectors, 10).positions
+    few, many = (choose(vectors, queries, truth, 0.5, seed=0, hold=hold) for hold in (10, 1000))
+    rows = few.partition.items.shape[1]
+    assert few.probes * rows < 1000 <= many.probes * rows
+
+
+def test_vectors_of_one_length_take_more_directions_than_those_of_many():
+    vectors, queries = made_up(6000, 16, 200, seed=6)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    stretched = vectors * np.exp(np.random.default_rng(0).normal(size=(6000, 1))).astype(np.float32)
+    directions = [
+        len(choose(table, queries, top_k(queries, table, 20).positions, 0.9, seed=0).partition.centres)
+        for table in (vectors, stretched)
+    ]
+    assert directions[0] >= 4 * directions[1]

@@ -43,7 +43,9 @@ def rows_per_block(size: int) -> int:
     return int(2 ** max(3, round(np.log2(max(size, 1) ** 0.5 / 8))))
 
 
-def choose(vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray, recall: float, seed: int) -> Choice:
+def choose(
+    vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray, recall: float, seed: int, hold: int = 1
+) -> Choice:
     """The cheapest of the partitions that are tried with which the queries find what they shall.
 
     More and more directions are tried until the next does no better.
@@ -54,6 +56,8 @@ def choose(vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray, recall: 
         truth: positions of the best items for each, int [Q, k], -1 where fewer remain.
         recall: mean share of them that is to be found, more than 0 and less than 1.
         seed: of the k-means.
+        hold: how many items the blocks that are looked into shall hold, such as k and what is often excluded; where
+            fewer than k are left, a query costs as much as an exact one.
 
     Raises:
         ServableError: if there are no items or no queries to choose by.
@@ -68,7 +72,7 @@ def choose(vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray, recall: 
     for each in BLOCKS_PER_DIRECTION:
         centres = spherical_centres(vectors, max(1, len(vectors) // rows // each), seed)
         partition = cut_by(vectors, centres, nearest_centres(vectors, centres), rows)
-        found = choose_probes(vectors, partition, queries, truth, recall)
+        found = choose_probes(vectors, partition, queries, truth, recall, hold)
         if chosen is not None and found.cost >= chosen.cost:
             break
         chosen = found
@@ -82,6 +86,7 @@ def choose_probes(
     queries: np.ndarray,
     truth: np.ndarray,
     recall: float,
+    hold: int = 1,
     spreads: Sequence[float] = SPREADS,
 ) -> Choice:
     """The fewest probes, and the spread, with which a partition has the recall; see `choose`."""
@@ -102,8 +107,7 @@ def choose_probes(
     assert best is not None
     probes, spread, reached = best
     blocks, rows = partition.items.shape
-    # Of one query no less is read than the summaries of all blocks, and the blocks that hold k items.
-    probes = min(blocks, max(probes, -(-truth.shape[1] // rows)))
+    probes = min(blocks, max(probes, -(-max(hold, truth.shape[1]) // rows)))
     cost = (probes * rows * ROW_COST + blocks) / (len(vectors) * ROW_COST)
     return Choice(partition, probes, spread, reached, cost)
 

@@ -44,6 +44,12 @@ class Asked:
         """Some of the queries."""
         return dataclasses.replace(self, queries=self.queries[rows], excluded=self.excluded[rows])
 
+    @property
+    def hold(self) -> int:
+        """How many items are enough for k to be left, but for one query in a hundred."""
+        excluded = np.diff(self.excluded.indptr)
+        return self.k + int(np.quantile(excluded, 0.99)) if len(excluded) else self.k
+
     def truth(self, vectors: np.ndarray) -> np.ndarray:
         """Positions of their k best of vectors float32 [N, D], int64 [Q, k], -1 where fewer remain."""
         return top_k(self.queries, vectors, self.k, exclude=self.excluded).positions
@@ -70,7 +76,7 @@ def partitioned_index(vectors: np.ndarray, asked: Asked, seed: int) -> tuple[Ind
     _check(asked)
     half = len(asked.queries) // 2
     choosing = asked.part(slice(half))
-    chosen = choose(vectors, choosing.queries, choosing.truth(vectors), asked.recall, seed)
+    chosen = choose(vectors, choosing.queries, choosing.truth(vectors), asked.recall, seed, asked.hold)
     return _checked(vectors, chosen, asked.part(slice(half, None)))
 
 
@@ -101,7 +107,7 @@ def with_partition(
     recall = measured_recall(index, other.queries, other.excluded, other.truth(vectors))
     if recall >= asked.recall:
         return index, _record(index, spread, recall, other, None)
-    chosen = choose_probes(vectors, partition, choosing.queries, choosing.truth(vectors), asked.recall)
+    chosen = choose_probes(vectors, partition, choosing.queries, choosing.truth(vectors), asked.recall, asked.hold)
     return _checked(vectors, chosen, other)
 
 
