@@ -101,12 +101,14 @@ def with_partition(
 ) -> tuple[Index, dict[str, Any]]:
     """An index with a partition that is there, and its recall; more is looked into where it would be too small."""
     _check(asked)
-    index = PartitionedIndex(vectors, partition, probes, spread, asked.k)
     half = len(asked.queries) // 2
     choosing, other = asked.part(slice(half)), asked.part(slice(half, None))
-    recall = measured_recall(index, other.queries, other.excluded, other.truth(vectors))
-    if recall >= asked.recall:
-        return index, _record(index, spread, recall, other, None)
+    # With less in the blocks than is to be left, nearly all queries would be answered exactly, and slowly.
+    if probes * partition.items.shape[1] >= asked.hold:
+        index = PartitionedIndex(vectors, partition, probes, spread, asked.k)
+        recall = measured_recall(index, other.queries, other.excluded, other.truth(vectors))
+        if recall >= asked.recall:
+            return index, _record(index, spread, recall, other, None)
     chosen = choose_probes(vectors, partition, choosing.queries, choosing.truth(vectors), asked.recall, asked.hold)
     return _checked(vectors, chosen, other)
 
