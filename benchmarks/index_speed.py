@@ -1,0 +1,275 @@
+"""Recall and throughput of the partitioned index beside exact search in TensorFlow and beside ScaNN.
+
+The vectors are made up from a fixed seed: topics of uneven size, a few dimensions that carry most, and lengths that
+vary as those of popular and rare items do. A query is the mean of up to 20 items of up to 3 topics, and noise. Our
+index is made of a sample of queries as an export makes it, ScaNN takes the fastest of the settings that are tried which
+has the recall on that sample; other queries measure recall and time. Ours and exact search run from SavedModels. All
+run in turns in one process, round after round; ratios are of the two times in one round.
+
+    python benchmarks/index_speed.py [--items 100000 1000000] [--width 64] [--rounds 15] [--save]
+
+ScaNN is optional: `pip install --no-deps scann==1.3.2` beside TensorFlow 2.16. `--save` writes benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+from index_page import page
+from scipy import sparse
+
+K = 100
+RECALLS = (0.8, 0.9, 0.95, 0.98)
+QUERIES, OTHERS = 2000, 640
+ADDED = 1000
+BATCHES = {"one query": (1, 20), "batches of 32": (32, 4)}  # Queries at once, and calls in a round.
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def made_up(items: int, width: int, queries: int, seed: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors float32 [items, width] and queries float32 [queries, width]."""
+    random = np.random.default_rng(seed)
+    scale = (np.arange(1, width + 1) ** -0.5).astype(np.float32)
+    topics = max(20, items // 200)
+    size = np.arange(1, topics + 1) ** -0.5
+    topic = random.choice(topics, items, p=size / size.sum())
+    centres = random.standard_normal((topics, width), np.float32) * scale
+    vectors = centres[topic] + 0.7 * random.standard_normal((items, width), np.float32) * scale
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors *= np.exp(0.35 * random.standard_normal((items, 1), np.float32))
+    order = np.argsort(topic, kind="stable")
+    starts = np.searchsorted(topic[order], np.arange(topics + 1))
+    asked = np.zeros((queries, width), np.float32)
+    for row in range(queries):
+        liked = topic[random.integers(items, size=random.integers(1, 4))]
+        for chosen in random.choice(liked, random.integers(1, 21)):
+            asked[row] += vectors[order[random.integers(starts[chosen], starts[chosen + 1])]]
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    asked += 0.3 * random.standard_normal((queries, width), np.float32) * scale / np.linalg.norm(scale)
+    return vectors, asked
+
+
+def served(index, width: int) -> Callable[[np.ndarray], np.ndarray]:
+    """The index saved as a model and loaded again: queries [B, D] to positions [B, k]."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.index = index
+    module.run = tf.function(
+        lambda queries, excluded: dict(zip(("positions", "scores"), index.recommend(queries, excluded))),
+        input_signature=[
+            tf.TensorSpec([None, width], tf.float32, name="queries"),
+            tf.TensorSpec([None, None], tf.int32, name="excluded"),
+        ],
+        autograph=False,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.run})
+        loaded = tf.saved_model.load(folder)
+    run = loaded.signatures["serving_default"]
+
+    def ask(queries: np.ndarray) -> np.ndarray:
+        nothing = tf.fill([len(queries), K], -1)  # As many places as requests have.
+        return run(queries=tf.constant(queries), excluded=nothing)["positions"].numpy()
+
+    ask.loaded = loaded  # type: ignore[attr-defined]  # Its variables live as long as the function.
+    return ask
+
+
+def recall(ask: Callable[[np.ndarray], np.ndarray], queries: np.ndarray, truth: np.ndarray) -> float:
+    """The mean share of the true positions int [Q, k] that are found."""
+    found = np.concatenate([ask(queries[start : start + 32]) for start in range(0, len(queries), 32)])
+    return float(np.mean([len(np.intersect1d(row, true)) / len(true) for row, true in zip(found, truth)]))
+
+
+def scann_askers(vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray) -> tuple[dict, float]:
+    """For each recall the fastest setting of ScaNN that reaches it on these queries, and the seconds to build it."""
+    import scann
+
+    started = time.perf_counter()
+    builder = scann.scann_ops_pybind.builder(vectors, K, "dot_product")
+    leaves = int(2 * len(vectors) ** 0.5)
+    if len(vectors) >= 20_000:
+        builder = builder.tree(leaves, leaves // 20, training_sample_size=min(len(vectors), 250_000))
+    searcher = builder.score_ah(2, anisotropic_quantization_threshold=0.2).reorder(K).build()
+    built = time.perf_counter() - started
+
+    def setting(probed: int | None, reordered: int) -> Callable[[np.ndarray], np.ndarray]:
+        settings = {"pre_reorder_num_neighbors": reordered, "leaves_to_search": probed}
+
+        def ask(asked: np.ndarray) -> np.ndarray:
+            if len(asked) == 1:
+                return searcher.search(asked[0], **settings)[0][np.newaxis]
+            return searcher.search_batched_parallel(asked, **settings)[0]
+
+        ask.settings = settings  # type: ignore[attr-defined]
+        return ask
+
+    tried = []
+    shares = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7) if len(vectors) >= 20_000 else (None,)
+    for share in shares:
+        for reordered in (150, 200, 400, 800, 1600, 3200, 6400, 12800):
+            ask = setting(None if share is None else max(1, int(share * leaves)), min(reordered, len(vectors)))
+            reached = recall(ask, queries, truth)
+            times = [_seconds(ask, queries[:32]) for _ in range(5)]
+            tried.append((float(np.median(times)), reached, ask))
+    fastest = {}
+    for asked in RECALLS:
+        enough = [(seconds, number) for number, (seconds, reached, _) in enumerate(tried) if reached >= asked]
+        if enough:
+            fastest[asked] = tried[min(enough)[1]][2]
+    return fastest, built
+
+
+def measure(items: int, width: int, rounds: int) -> dict:
+    """One row of the table: curve, ratios and the times to make and to grow the index."""
+    from tfrec.evaluation.topk import top_k
+    from tfrec.index.exact import ExactIndex
+    from tfrec.index.making import Asked, partitioned_index, with_partition
+    from tfrec.index.stored import stored_partition
+
+    vectors, queries = made_up(items, width, QUERIES + OTHERS)
+    sample, others = queries[:QUERIES], queries[QUERIES:]
+    nothing = sparse.csr_matrix((QUERIES, items), dtype=bool)
+    sample_truth, truth = (top_k(part, vectors, K).positions for part in (sample[: QUERIES // 2], others))
+    started = time.perf_counter()
+    index, record = partitioned_index(vectors, Asked(sample, nothing, K, 0.95), seed=0)
+    seconds = time.perf_counter() - started
+    partition = stored_partition(index)
+    asked: dict[str, Callable[[np.ndarray], np.ndarray]] = {"exact": served(ExactIndex(vectors, K), width)}
+    settings: dict[str, dict] = {}
+    for share in RECALLS:
+        if share != 0.95:
+            index, record = with_partition(vectors, partition, 1, 0.0, Asked(sample, nothing, K, share))
+        settings[f"ours {share}"] = record
+        asked[f"ours {share}"] = served(index, width)
+    built = None
+    try:
+        peers, built = scann_askers(vectors, sample[: QUERIES // 2], sample_truth)
+    except ImportError:
+        print("scann is not installed, so only exact search is the peer; pip install --no-deps scann==1.3.2")
+        peers = {}
+    for share, ask in peers.items():
+        asked[f"scann {share}"] = ask
+        settings[f"scann {share}"] = ask.settings
+    row = {
+        "items": items,
+        "width": width,
+        "directions": len(partition.centres),
+        "choose_seconds": seconds,
+        "scann_build_seconds": built,
+        "grow": grow(vectors, partition),
+        "settings": settings,
+        "recall": {name: recall(ask, others, truth) for name, ask in asked.items()},
+        "milliseconds": {},
+        "ratios": {},
+    }
+    for name, (batch, calls) in BATCHES.items():
+        times = in_turns(asked, others, batch, calls, rounds)
+        row["milliseconds"][name] = {key: 1e3 * float(np.median(value)) for key, value in times.items()}
+        row["ratios"][name] = {
+            f"{one} over {other}": _spread(times[other] / times[one])
+            for share in RECALLS
+            for one, other in ((f"ours {share}", "exact"), (f"ours {share}", f"scann {share}"))
+            if other in times
+        }
+    return row
+
+
+def grow(vectors: np.ndarray, partition) -> dict[str, float]:
+    """Seconds to add 1,000 vectors to the partition of the others, and to make one of all with the same settings."""
+    from tfrec.index.kmeans import nearest_centres, spherical_centres
+    from tfrec.index.partition import cut, cut_by, summaries
+
+    new = np.arange(len(vectors) - ADDED, len(vectors))
+    direction_of = partition.direction_of()
+    started = time.perf_counter()
+    direction_of[new] = nearest_centres(vectors[new], partition.centres)
+    assigned = time.perf_counter()
+    summaries(vectors, cut_by(vectors, partition.centres, direction_of, partition.items.shape[1]))
+    added = time.perf_counter()
+    centres = spherical_centres(vectors, len(partition.centres), seed=0)
+    summaries(vectors, cut(vectors, centres, partition.items.shape[1]))
+    return {"assign": assigned - started, "add": added - started, "rebuild": time.perf_counter() - added}
+
+
+def in_turns(asked: dict, queries: np.ndarray, batch: int, calls: int, rounds: int) -> dict[str, np.ndarray]:
+    """Seconds per call of each, [rounds]: in a round each answers the same queries, one after the other."""
+    times: dict[str, list[float]] = {name: [] for name in asked}
+    for number in range(-1, rounds):  # The first round warms up.
+        parts = [queries[(number * calls + call) * batch % len(queries) :][:batch] for call in range(calls)]
+        for name, ask in asked.items():
+            taken = np.median([_seconds(ask, part) for part in parts])
+            if number >= 0:
+                times[name].append(float(taken))
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def _seconds(ask: Callable[[np.ndarray], np.ndarray], queries: np.ndarray) -> float:
+    started = time.perf_counter()
+    ask(queries)
+    return time.perf_counter() - started
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    return {"min": float(values.min()), "median": float(np.median(values)), "max": float(values.max())}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the sizes that are asked for, print the page, and write it with `--save`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--width", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--save", action="store_true", help="write the results; rows of other sizes are kept")
+    given = parser.parse_args(arguments)
+    import tfrec  # noqa: F401  sets up Keras before TensorFlow is imported
+
+    path = RESULTS / "index.json"
+    rows = {}
+    if given.save and path.exists():
+        rows = {(row["items"], row["width"]): row for row in json.loads(path.read_text())["rows"]}
+    for items in given.items:
+        for width in given.width:
+            print(f"{items:,} x {width}", flush=True)
+            rows[items, width] = measure(items, width, given.rounds)
+            document = {
+                "machine": f"{os.cpu_count()} cores, {_processor()}",
+                "versions": {
+                    "Python": platform.python_version(),
+                    **{name: _version(name) for name in ("tensorflow", "scann", "numpy")},
+                },
+                "rounds": given.rounds,
+                "k": K,
+                "rows": [rows[key] for key in sorted(rows)],
+            }
+            if given.save:
+                path.write_text(json.dumps(document, indent=1) + "\n")
+                path.with_suffix(".md").write_text(page(document))
+    print(page(document))
+
+
+def _processor() -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The benchmark of the index on a catalogue so small that its numbers mean nothing, but all of its ways are gone."""
+
+import importlib.util
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def speed():
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location("index_speed", FOLDER / "index_speed.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(FOLDER))
+    return module
+
+
+def test_the_vectors_are_the_same_each_time_and_few_of_them_are_long(speed):
+    vectors, queries = speed.made_up(2000, 8, 30)
+    np.testing.assert_array_equal(vectors, speed.made_up(2000, 8, 30)[0])
+    assert queries.shape == (30, 8) and np.isfinite(queries).all()
+    lengths = np.linalg.norm(vectors, axis=1)
+    assert lengths.max() > 2 * np.median(lengths)
+
+
+@pytest.mark.slow
+def test_every_recall_that_is_asked_is_measured_and_shown(speed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(speed, "RESULTS", tmp_path)
+    monkeypatch.setattr(speed, "QUERIES", 200)
+    monkeypatch.setitem(sys.modules, "scann", None)  # Without the peer, which is optional.
+    speed.main(["--items", "3000", "--width", "8", "--rounds", "2", "--save"])
+    (row,) = json.loads((tmp_path / "index.json").read_text())["rows"]
+    assert row["recall"]["exact"] == 1
+    assert all(row["recall"][f"ours {share}"] > share - 0.05 for share in speed.RECALLS)
+    assert set(row["ratios"]["one query"]) == {f"ours {share} over exact" for share in speed.RECALLS}
+    shown = capsys.readouterr().out
+    assert "scann is not installed" in shown and (tmp_path / "index.md").read_text() in shown
+    assert shown.count("| 3,000 | 8 | 0.95 |") == len(speed.BATCHES)
