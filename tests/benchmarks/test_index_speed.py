@@ -40,6 +40,9 @@ def test_every_recall_that_is_asked_is_measured_and_shown(speed, tmp_path, monke
     (row,) = json.loads((tmp_path / "index.json").read_text())["rows"]
     assert row["recall"]["exact"] == 1
     assert all(row["recall"][f"ours {share}"] > share - 0.05 for share in speed.RECALLS)
+    looked = [row["settings"][f"ours {share}"] for share in speed.RECALLS]
+    assert [record["asked"] for record in looked] == list(speed.RECALLS)
+    assert row["settings"]["ours 0.98"]["scanned"] > row["settings"]["ours 0.8"]["scanned"]
     assert set(row["ratios"]["one query"]) == {f"ours {share} over exact" for share in speed.RECALLS}
     shown = capsys.readouterr().out
     assert "scann is not installed" in shown and (tmp_path / "index.md").read_text() in shown
