@@ -95,3 +95,18 @@ def test_seeds_are_read_from_a_list():
     assert seeds("0, 2,1") == (0, 2, 1)
     with pytest.raises(argparse.ArgumentTypeError):
         seeds("")
+
+
+def test_speed_is_measured_told_and_written(tfrec, tmp_path):
+    out = tmp_path / "speed"
+    done = tfrec("benchmark", "speed", "--what", "evaluation", "--rows", 300, "--rounds", 1, "--out", out, "--json")
+    assert done.status == 0, done.err
+    written = json.loads((tmp_path / "speed-evaluation.json").read_text())
+    assert done.json["evaluation"]["ways"].keys() == written["ways"].keys() >= {"tfrec", "TFRS FactorizedTopK"}
+    page = (tmp_path / "speed-evaluation.md").read_text()
+    assert "tfrec benchmark speed --what evaluation --rounds 1 --rows 300" in page and "## Machine and versions" in page
+
+
+def test_what_is_not_measured_is_refused(tfrec, one_sentence):
+    assert "expected training, evaluation" in one_sentence(tfrec("benchmark", "speed", "--what", "warp"))
+    assert "at least 2" in one_sentence(tfrec("benchmark", "speed", "--what", "training", "--epochs", 1))

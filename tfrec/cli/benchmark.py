@@ -1,4 +1,4 @@
-"""`tfrec benchmark quality`: how good a configuration's recommendations are, over seeds, beside the baselines."""
+"""`tfrec benchmark`: how good a configuration's recommendations are, and how fast the package is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import shlex
 from typing import Any
 
+from tfrec.cli import speed
 from tfrec.cli.arguments import add_command, add_config, positive
 from tfrec.cli.output import Output
 from tfrec.config import Config, load_config, parse_config
@@ -52,6 +53,7 @@ def add_to(commands: Any) -> None:
         help="another value for a setting, such as model.dropout=0.5; may be given several times",
     )
     parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
+    speed.add_to(kinds)
 
 
 def _run_quality(given: argparse.Namespace, output: Output) -> int:

@@ -82,7 +82,7 @@ def row_logsumexp(scores: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
     looking for the largest score, and a product makes the sum: both are what XLA is slow at along the rows of a matrix.
     The exponentials are kept for the gradient.
     """
-    # In the middle of what float32 can hold: neither the largest nor the sum overflows, and a small one does not vanish.
+    # In the middle of what float32 can hold: the sum cannot overflow, and small scores do not vanish.
     shift = bound - 60.0
     exponentials = tf.exp(scores - shift[:, tf.newaxis])
     total = tf.linalg.matvec(exponentials, tf.ones(tf.shape(scores)[1]))
@@ -94,7 +94,7 @@ def row_logsumexp(scores: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
 
 
 def counted(positions: tf.Tensor, width: int | tf.Tensor) -> tf.Tensor:
-    """How often each of `width` is among the `positions` int32 [B, H] of each row, float32 [B, width]; -1 is nothing."""
+    """How often each row names each position, float32 [B, width], from `positions` int32 [B, H]; -1 names none."""
     batch = tf.shape(positions)[0]
     rows = tf.repeat(tf.range(batch), tf.shape(positions)[1])
     # What is -1 is scattered into one column more, which is cut off.
