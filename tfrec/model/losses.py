@@ -50,7 +50,7 @@ def in_batch_softmax(
 
     There the candidates of a row are the targets of all rows, so an item is a candidate as often as it is a target, but
     a row's own target only once. Here each distinct item stands in the denominator once, weighted by that number: the
-    same loss and gradients from as many columns as there are items, not rows.
+    same loss and gradients from as many columns as there are items or rows, whichever is less.
 
     Args:
         queries: float32 [B, D], divided by the temperature.
@@ -62,10 +62,13 @@ def in_batch_softmax(
         The weighted sum of the rows' losses, a float32 scalar.
     """
     counts = tf.math.unsorted_segment_sum(tf.cast(weights > 0, tf.float32), targets, items.shape[0])
-    log_counts = tf.where(counts > 0, tf.math.log(tf.maximum(counts, 1.0)), -1e9)
-    bias = added + log_counts
-    scores = tf.matmul(queries, items, transpose_b=True) + bias[tf.newaxis]
-    longest = tf.reduce_max(tf.norm(items, axis=1))
+    if queries.shape[0] < items.shape[0]:
+        # Fewer rows than items: the rows' targets themselves, with repetitions, are fewer columns.
+        columns, bias = tf.gather(items, targets), tf.gather(added, targets) + tf.where(weights > 0, 0.0, -1e9)
+    else:
+        columns, bias = items, added + tf.where(counts > 0, tf.math.log(tf.maximum(counts, 1.0)), -1e9)
+    scores = tf.matmul(queries, columns, transpose_b=True) + bias[tf.newaxis]
+    longest = tf.reduce_max(tf.norm(columns, axis=1))
     normaliser = row_logsumexp(scores, tf.norm(queries, axis=1) * longest + tf.reduce_max(bias))
     chosen = tf.reduce_sum(queries * tf.gather(items, targets), axis=1) + tf.gather(added, targets)
     # A row's own target has been counted too often by what other rows hold of it.

@@ -127,7 +127,7 @@ def ours(ratings: Ratings, batch: int, epochs: int, **settings) -> TrainingRun:
     return TrainingRun(watch, embedder.queries(table, histories, {}), table)
 
 
-def configuration(batch: int, epochs: int, history: int = 50, **training) -> Config:
+def configuration(batch: int, epochs: int, history: int = 20, **training) -> Config:
     """Two towers of ids alone, trained with the objective of `tfrs.tasks.Retrieval`; a user is what they touched."""
     document = {
         "name": "speed",

@@ -11,6 +11,7 @@ import numpy as np
 from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.topk import top_k
 from tfrec.speed.measured import Measurement, Table, spread, told
+from tfrec.speed.profile import profile
 from tfrec.speed.ratings import Ratings, made_up, movielens
 from tfrec.speed.trainers import DIMENSION, Trainer, TrainingRun, by_hand, ours, tutorial
 
@@ -50,6 +51,8 @@ def measure(
         measured = _in_turn(ratings, rounds, batch, epochs, say)
         numbers["data"].append({"name": ratings.name, "rows": len(ratings.train), **measured})
         tables.append(_table(ratings, measured, rounds))
+    numbers["profile"] = profile(data[0], batch)
+    tables.append(_profile_table(numbers["profile"], data[0].name))
     return Measurement(
         "Speed: training",
         f"Two towers of width {DIMENSION} with the in-batch softmax, batches of {batch:,}, {epochs} epochs from "
@@ -110,3 +113,14 @@ def _table(ratings: Ratings, measured: dict[str, Any], rounds: int) -> Table:
         means = [f"{np.mean(result[metric]):.4f}" for metric in METRICS]
         rows.append([name, told(rate, "{:,.0f}"), *ratios, f"{np.median(result['first']):.1f}", *means])
     return Table(ratings.name, rows, f"Median (smallest to largest) of {rounds} rounds; quality is their mean.")
+
+
+def _profile_table(parts: dict[str, dict[str, float]], name: str) -> Table:
+    rows = [["", "seconds", "processor seconds"]]
+    rows += [[part, f"{times['seconds']:.2f}", f"{times['cpu']:.2f}"] for part, times in parts.items()]
+    return Table(
+        "Where an epoch of tfrec goes",
+        rows,
+        f"Each part by itself, on the data {name}. In training the batches are drawn while the steps run; what is left "
+        "of an epoch are callbacks, logs and checkpoints.",
+    )
