@@ -20,7 +20,13 @@ def test_a_page_has_the_command_all_tables_and_the_machine():
     measurement = Measurement(
         "Speed: walking", "On foot.", (Table("Uphill", [["", "km/h"], ["us", "4"]], "Slow."),), {}
     )
-    machine = {"cores": 2, "architecture": "x86_64", "python": "3.10", "packages": {"numpy": "1.26"}}
+    machine = {
+        "cores": 2,
+        "architecture": "x86_64",
+        "python": "3.10",
+        "packages": {"numpy": "1.26"},
+        "load": [0.1, 7.25],
+    }
     shown = page(measurement, "walk --up", machine)
     for part in (
         "# Speed: walking",

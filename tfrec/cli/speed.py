@@ -75,8 +75,9 @@ def _measure(name: str, given: argparse.Namespace, output: Output) -> dict[str, 
         settings.update(source=given.source, rows=given.rows)
     if name == "training":
         settings.update(batch=given.batch, epochs=given.epochs)
+    before = os.getloadavg()[0]
     measurement = importlib.import_module(f"tfrec.speed.{name}").measure(**settings, say=output.say)
-    command, machine = _command(name, settings), environment()
+    command, machine = _command(name, settings), {**environment(), "load": [before, os.getloadavg()[0]]}
     for table in measurement.tables:
         output.say(f"{table.heading}")
         output.show(table_of(table.rows))

@@ -68,13 +68,15 @@ def told(values: Mapping[str, float], form: str = "{:.1f}") -> str:
 
 
 def page(measurement: Measurement, command: str, environment: Mapping[str, Any]) -> str:
-    """The Markdown page of a measurement."""
+    """The Markdown page of a measurement; `environment` has `load`, the load averages before and after it."""
     lines = [f"# {measurement.title}", "", "```", command, "```", "", measurement.about, ""]
     for table in measurement.tables:
         lines += [f"## {table.heading}", "", *markdown_table(table.rows), ""]
         lines += [table.remark, ""] if table.remark else []
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    before, after = environment["load"]
     machine = (
-        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}."
+        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}. "
+        f"Load average {before:.1f} before and {after:.1f} after, this measurement included."
     )
     return "\n".join([*lines, "## Machine and versions", "", machine]) + "\n"
