@@ -105,7 +105,8 @@ class Training:
 
     Attributes:
         objective: `masked` (a row is a user, half of the history is predicted from the rest), `next` (what follows a
-            moment is predicted from what came before it) or `retrieval` (tfrs.tasks.Retrieval, a row is an event).
+            moment is predicted from what came before it) or `retrieval` (the in-batch softmax of
+            tfrs.tasks.Retrieval, a row is an event).
         batch_size: rows per step; `targets`: most targets per row (1 for `retrieval`).
         candidates: items in the softmax of one step, 0 for the whole catalogue where it is small enough.
         logq: correct the softmax for how often an item is sampled.
