@@ -9,8 +9,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from tfrec.cli.arguments import add_command, add_config, positive
-from tfrec.cli.benchmark import PARTS, seeds, table_of, with_settings
+from tfrec.cli.arguments import add_command, add_config
+from tfrec.cli.benchmark import add_measuring, with_settings
+from tfrec.cli.evaluation_tables import table_of
 from tfrec.cli.output import Output
 from tfrec.config import Config, load_config, parse_config
 
@@ -43,22 +44,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--protocol", default="", metavar="NAME", help="for warm items (default: split.protocol, else per-user)"
     )
-    parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), metavar="N,N", help="(default: 0,1,2)")
-    parser.add_argument("--part", choices=PARTS, default="validation", help="what is asked for (default: validation)")
-    parser.add_argument("-k", type=positive, default=10, metavar="N", help="cut-off (default: 10)")
+    add_measuring(parser, part="validation")
     parser.add_argument(
         "--mask", action="store_true", help="train once, and hide modalities instead of training without them"
-    )
-    parser.add_argument(
-        "--stop-early", action="store_true", help="hold back a part of the training part and stop by it"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="KEY=VALUE",
-        help="another value for a setting, such as training.epochs=20; may be given several times",
     )
     parser.add_argument(
         "--out", default="", metavar="PATH", help="write PATH.json and PATH.md (default: OUTPUT/audit/audit)"

@@ -11,6 +11,7 @@ from typing import Any
 
 from tfrec.cli import speed
 from tfrec.cli.arguments import add_command, add_config, positive
+from tfrec.cli.evaluation_tables import table_of
 from tfrec.cli.output import Output
 from tfrec.config import Config, load_config, parse_config
 from tfrec.errors import ConfigError
@@ -30,16 +31,23 @@ def add_to(commands: Any) -> None:
         "train and evaluate under named protocols, beside MostPop, item-kNN, EASE and ALS",
         "tfrec benchmark quality -c tfrec.yaml --protocol per-user --part validation\n"
         "tfrec benchmark quality -c tfrec.yaml --protocol recommenders-team --seeds 0,1,2 --out results/films",
-        "The protocols: recommenders-team, per-user, leave-last-out, global-time, new-users, held-out-items. Each\n"
-        "replaces the split of the configuration. Choose settings with --part validation, and look at the test part\n"
-        "once. Everything is trained afresh, for all epochs unless --stop-early is given.",
+        "The protocols: recommenders-team, per-user, leave-last-out, global-time, new-users, new-users-drawn,\n"
+        "held-out-items. Each replaces the split of the configuration. Choose settings with --part validation, and\n"
+        "look at the test part once. Everything is trained afresh, for all epochs unless --stop-early is given.",
     )
     add_config(parser)
     parser.add_argument(
         "--protocol", default="recommenders-team", metavar="NAMES", help="one or several, separated by commas"
     )
+    add_measuring(parser, part="test")
+    parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
+    speed.add_to(kinds)
+
+
+def add_measuring(parser: argparse.ArgumentParser, part: str) -> None:
+    """Add the options of whatever trains and measures over seeds; `part` is what is asked for by default."""
     parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), metavar="N,N", help="(default: 0,1,2)")
-    parser.add_argument("--part", choices=PARTS, default="test", help="what is asked for (default: test)")
+    parser.add_argument("--part", choices=PARTS, default=part, help=f"what is asked for (default: {part})")
     parser.add_argument("-k", type=positive, default=10, metavar="N", help="cut-off (default: 10)")
     parser.add_argument(
         "--stop-early", action="store_true", help="hold back a part of the training part and stop by it"
@@ -52,8 +60,6 @@ def add_to(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="another value for a setting, such as model.dropout=0.5; may be given several times",
     )
-    parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
-    speed.add_to(kinds)
 
 
 def _run_quality(given: argparse.Namespace, output: Output) -> int:
@@ -163,17 +169,3 @@ def _shown(section: Any) -> list[list[str]]:
     # Recommender, nDCG, recall, precision, MAP and the difference.
     columns = [0, 1, 2, 3, 4, len(rows[0]) - 2, len(rows[0]) - 1]
     return [[row[column] for column in columns] for row in rows]
-
-
-def table_of(rows: list[list[str]]) -> Any:
-    """Header and rows as a table for the terminal."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    header, *rest = rows
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
-    for number, column in enumerate(header):
-        table.add_column(column, justify="right" if number else "left")
-    for row in rest:
-        table.add_row(*row)
-    return table

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from tfrec.cli.arguments import add_command, positive
+from tfrec.cli.evaluation_tables import table_of
 from tfrec.cli.output import Output
 from tfrec.errors import ConfigError
 
@@ -65,7 +66,6 @@ def _run(given: argparse.Namespace, output: Output) -> int:
 
 
 def _measure(name: str, given: argparse.Namespace, output: Output) -> dict[str, Any]:
-    from tfrec.cli.benchmark import table_of
     from tfrec.data.files import write_text
     from tfrec.speed.measured import page
     from tfrec.steps.quality import environment
