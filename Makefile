@@ -29,8 +29,7 @@ format: .venv/ready ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 
 bench: .venv/ready ## speed of training, evaluation, start-up and index beside their peers, into benchmarks/results
-	@$(BIN)/tfrec benchmark speed --out benchmarks/results/speed
-	@$(BIN)/tfrec benchmark speed --what index
+	@$(BIN)/tfrec benchmark speed --what training,evaluation,start,index --out benchmarks/results/speed
 
 lock: .venv/ready ## resolve requirements/pipeline.in anew
 	@$(BIN)/uv pip compile --python $(BIN)/python --override requirements/override.txt --no-annotate --no-header \

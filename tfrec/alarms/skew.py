@@ -60,16 +60,10 @@ def answer_skew(
         served_scores, scores: float [B, K], 0 where there are fewer.
         tolerance: the largest difference allowed, as a share of the largest trained score.
     """
-    scale = max(float(np.abs(scores).max(initial=0)), 1e-12)
-    difference = np.abs(served_scores - scores) / scale
-    same = (served_ids[:, :, np.newaxis] == ids[:, np.newaxis, :]) & (served_ids != "")[:, :, np.newaxis]
-    apart = np.abs(served_scores[:, :, np.newaxis] - scores[:, np.newaxis, :]) / scale
-    by_item = np.where(same, apart, 0).max(axis=2, initial=0)
-    last = np.where(ids != "", scores, np.inf).min(axis=1, initial=np.inf)[:, np.newaxis]
-    stranger = ~same.any(axis=2) & (served_ids != "")
-    tied = np.where(stranger, np.abs(served_scores - last) / scale, 0)
-    difference = np.maximum(difference, np.maximum(by_item, tied))
-    wrong = ~(difference <= tolerance).all(axis=1) | ((served_ids != "").sum(axis=1) != (ids != "").sum(axis=1))
+    _, by_item, above, scale = _compared(served_ids, served_scores, ids, scores)
+    by_place = np.abs(served_scores - scores) / scale
+    difference = np.maximum(by_place, np.maximum(by_item, np.abs(above)))
+    wrong = _wrong(difference, served_ids, ids, tolerance)
     if not wrong.any():
         return None
     return Alarm(
@@ -101,15 +95,9 @@ def partial_answer_skew(
     An item in both lists must have the same score, any other one no better than the last of the trained list, lists
     must be as long, and together they must hold the share `least` of the trained ones.
     """
-    scale = max(float(np.abs(scores).max(initial=0)), 1e-12)
-    same = (served_ids[:, :, np.newaxis] == ids[:, np.newaxis, :]) & (served_ids != "")[:, :, np.newaxis]
-    apart = np.abs(served_scores[:, :, np.newaxis] - scores[:, np.newaxis, :]) / scale
-    by_item = np.where(same, apart, 0).max(axis=2, initial=0)
-    last = np.where(ids != "", scores, np.inf).min(axis=1, initial=np.inf)[:, np.newaxis]
-    stranger = ~same.any(axis=2) & (served_ids != "")
-    above = np.where(stranger, (served_scores - last) / scale, 0)
+    same, by_item, above, _ = _compared(served_ids, served_scores, ids, scores)
     difference = np.maximum(by_item, above)
-    wrong = ~(difference <= tolerance).all(axis=1) | ((served_ids != "").sum(axis=1) != (ids != "").sum(axis=1))
+    wrong = _wrong(difference, served_ids, ids, tolerance)
     share = float(same.any(axis=1).sum() / max(1, (ids != "").sum()))
     if not wrong.any() and share >= least:
         return None
@@ -128,3 +116,26 @@ def partial_answer_skew(
             "tolerance": tolerance,
         },
     )
+
+
+def _compared(
+    served_ids: np.ndarray, served_scores: np.ndarray, ids: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Which items are the same and how far scores are apart, as shares of the largest trained score.
+
+    Returns:
+        Whether a served item is a trained one, bool [B, K, K]; how far the score of an item in both lists is from its
+        own, [B, K]; how far that of an item in the served list only is above the last trained one, [B, K]; the scale.
+    """
+    scale = max(float(np.abs(scores).max(initial=0)), 1e-12)
+    same = (served_ids[:, :, np.newaxis] == ids[:, np.newaxis, :]) & (served_ids != "")[:, :, np.newaxis]
+    apart = np.abs(served_scores[:, :, np.newaxis] - scores[:, np.newaxis, :]) / scale
+    by_item = np.where(same, apart, 0).max(axis=2, initial=0)
+    last = np.where(ids != "", scores, np.inf).min(axis=1, initial=np.inf)[:, np.newaxis]
+    stranger = ~same.any(axis=2) & (served_ids != "")
+    return same, by_item, np.where(stranger, (served_scores - last) / scale, 0), scale
+
+
+def _wrong(difference: np.ndarray, served_ids: np.ndarray, ids: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which lists differ by more than is allowed, or are not as long; a difference that is no number is too large."""
+    return ~(difference <= tolerance).all(axis=1) | ((served_ids != "").sum(axis=1) != (ids != "").sum(axis=1))

@@ -43,7 +43,12 @@ def add_to(kinds: Any) -> None:
         "--rows", type=positive, default=0, metavar="N", help="made-up rows (default: those of MovieLens 100K, 80000)"
     )
     parser.add_argument("--source", default="", metavar="DIR", help="the MovieLens 100K release, to be measured too")
-    parser.add_argument("--out", default="", metavar="PATH", help="write PATH-WHAT.json and PATH-WHAT.md")
+    parser.add_argument(
+        "--out",
+        default="",
+        metavar="PATH",
+        help="write PATH-WHAT.json and PATH-WHAT.md; index writes benchmarks/results/index",
+    )
 
 
 def _run(given: argparse.Namespace, output: Output) -> int:
@@ -58,7 +63,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     documents = {}
     for name in names:
         if name in SCRIPTS:
-            _run_script(SCRIPTS[name], output)
+            _run_script(SCRIPTS[name], save=bool(given.out), output=output)
         else:
             documents[name] = _measure(name, given, output)
     output.result(documents)
@@ -89,12 +94,13 @@ def _measure(name: str, given: argparse.Namespace, output: Output) -> dict[str, 
     return document
 
 
-def _run_script(script: str, output: Output) -> None:
-    """Run a benchmark of the repository, which is not installed with the package."""
+def _run_script(script: str, save: bool, output: Output) -> None:
+    """Run a benchmark of the repository, which is not installed with the package, and let it save its own page."""
     path = pathlib.Path(__file__).parents[2] / "benchmarks" / script
     if not path.is_file():
         raise ConfigError(f"{path} is not there; run this benchmark in a checkout of the repository")
-    done = subprocess.run([sys.executable, str(path)], stdout=sys.stderr if output.machine else None, check=False)
+    command = [sys.executable, str(path), *(["--save"] if save else [])]
+    done = subprocess.run(command, stdout=sys.stderr if output.machine else None, check=False)
     if done.returncode:
         raise ConfigError(f"{path} ended with status {done.returncode}; run it by itself to see why")
 
