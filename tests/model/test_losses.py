@@ -110,3 +110,14 @@ def test_the_sum_of_exponentials_needs_only_a_bound_on_the_scores(below):
         ours, plain = row_logsumexp(scores, bound), tf.reduce_logsumexp(scores, axis=1)
     np.testing.assert_allclose(ours, plain, rtol=1e-4)
     np.testing.assert_allclose(tape.gradient(ours, scores), tape.gradient(plain, scores), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_a_bound_far_above_all_scores_loses_none_of_them(jit):
+    scores = tf.constant([[1.0, 3.0, -2.0], [500.0, 480.0, 499.0]])
+    compiled = tf.function(row_logsumexp, jit_compile=jit, autograph=False)
+    with tf.GradientTape() as tape:
+        tape.watch(scores)
+        found = compiled(scores, tf.constant([700.0, 500.0]))
+    np.testing.assert_allclose(found, tf.reduce_logsumexp(scores, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(found, scores), tf.nn.softmax(scores), atol=1e-6)

@@ -81,14 +81,20 @@ def in_batch_softmax(
 def row_logsumexp(scores: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
     """log(sum(exp(scores))) of each row, float32 [B] of [B, U], where no score of a row is above its `bound` [B].
 
-    What tf.reduce_logsumexp gives as long as a row's largest score is at most 120 below the bound. A known bound saves
-    looking for the largest score, and a product makes the sum: both are what XLA is slow at along the rows of a matrix.
-    The exponentials are kept for the gradient.
+    A known bound saves looking for the largest score, and a product makes the sum: both are what XLA is slow at along
+    the rows of a matrix. Where the bound is so far above all scores of a row that nothing is left of them, the largest
+    ones are looked for after all. The exponentials are kept for the gradient.
     """
+
+    def summed(shift: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        exponentials = tf.exp(scores - shift[:, tf.newaxis])
+        return shift, exponentials, tf.linalg.matvec(exponentials, tf.ones(tf.shape(scores)[1]))
+
     # In the middle of what float32 can hold: the sum cannot overflow, and small scores do not vanish.
-    shift = bound - 60.0
-    exponentials = tf.exp(scores - shift[:, tf.newaxis])
-    total = tf.linalg.matvec(exponentials, tf.ones(tf.shape(scores)[1]))
+    quick = summed(bound - 60.0)
+    shift, exponentials, total = tf.cond(
+        tf.reduce_all(quick[2] > 1e-30), lambda: quick, lambda: summed(tf.reduce_max(scores, axis=1))
+    )
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
         return exponentials * (upstream / total)[:, tf.newaxis], None
