@@ -8,8 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec.data.formats import parse_csv, parse_json_lines, parse_parquet
+from tfrec.data.formats import csv_pieces, json_lines_pieces
+from tfrec.data.parquet import parquet_pieces
+from tfrec.data.read import joined
 from tfrec.errors import DataError
+
+ROWS = 3  # Of a piece: what is read does not depend on where pieces end.
+
+
+def parse_csv(content, rows=ROWS):
+    return joined(csv_pieces(io.BytesIO(content), rows))
+
+
+def parse_json_lines(content, rows=ROWS):
+    return joined(json_lines_pieces(io.BytesIO(content), rows))
+
+
+def parse_parquet(content, rows=ROWS):
+    return joined(parquet_pieces(io.BytesIO(content), rows))
+
 
 CELLS = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12)
 

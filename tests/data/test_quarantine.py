@@ -65,3 +65,21 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     os.symlink("/dev/full", tmp_path / "report.json.partial")
     with pytest.raises(DataError, match=r"cannot write .*report.json: No space left on device; free some space"):
         write_text(str(tmp_path / "report.json"), "text")
+
+
+def test_millions_of_problems_are_counted_and_listed_without_being_made():
+    frame = pd.DataFrame({"item": pd.Series(["x"] * 300_000, dtype=object)})
+    quarantine = Quarantine()
+    for piece in range(4):
+        table = Table("events", "log.csv", frame.set_axis(np.arange(300_000) + 300_000 * piece + 2), [])
+        quarantine.reject(table, np.ones(len(frame), bool), "item", "unknown_item")
+    assert quarantine.rejected("events") == len(quarantine.problems) == 1_200_000
+    assert [problem.row for problem in quarantine.problems[600_000:600_002]] == [600_002, 600_003]
+    assert problem_counts(quarantine)[0].rows == (2, 3, 4, 5, 6)
+
+
+def test_what_was_written_is_read_again_to_go_on_with(quarantine, tmp_path):
+    quarantine.write(str(tmp_path / "quarantine.jsonl"))
+    again = Quarantine.read(str(tmp_path / "quarantine.jsonl"))
+    assert again.problems == quarantine.problems
+    assert again.rejected("items") == 3

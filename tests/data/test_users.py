@@ -3,7 +3,7 @@ import pytest
 
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.read import read_table
-from tfrec.data.users import build_users, with_users_of_events
+from tfrec.data.users import UserNumbers, build_users
 from tfrec.errors import ConfigError
 
 
@@ -14,7 +14,9 @@ def ids(*values):
 def test_users_met_only_in_events_come_after_those_of_the_file_with_absent_features(shop):
     schema = shop.config().schema.users
     users = build_users(read_table(str(shop.folder / "users.csv"), "users"), schema, Quarantine())
-    users, rows = with_users_of_events(users, schema, ids("new", "u3", "new", "other", "u1"))
+    numbers = UserNumbers(users)
+    pieces = [numbers.numbers(ids("new", "u3", "new")), numbers.numbers(ids("other", "u1"))]
+    users, rows = numbers.table(np.concatenate(pieces), schema)
     assert users.ids.tolist() == ["u1", "u2", "u3", "new", "other"]
     assert rows.tolist() == [3, 2, 3, 4, 0]
     assert rows.dtype == np.int32
@@ -25,7 +27,8 @@ def test_users_met_only_in_events_come_after_those_of_the_file_with_absent_featu
 def test_without_a_file_the_users_are_those_of_the_events(shop):
     del shop.schema["users"]
     schema = shop.config().schema.users
-    users, rows = with_users_of_events(build_users(None, schema, Quarantine()), schema, ids("b", "a", "b"))
+    numbers = UserNumbers(build_users(None, schema, Quarantine()))
+    users, rows = numbers.table(numbers.numbers(ids("b", "a", "b")), schema)
     assert users.ids.tolist() == ["b", "a"]
     assert rows.tolist() == [0, 1, 0]
 

@@ -112,4 +112,4 @@ def read_items(
         for feature in items.features
         if feature.modality in ("image", "audio")
     }
-    return dataclasses.replace(catalogue, media=contents), quarantine.problems
+    return dataclasses.replace(catalogue, media=contents), list(quarantine.problems)

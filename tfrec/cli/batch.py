@@ -97,7 +97,7 @@ def read_users(path: str, schema: Mapping[str, Any]) -> tuple[UsersTable, list[P
     users = build_users(table, Users(id_column, present), quarantine)
     if not len(users):
         raise DataError(f"{path} names no user; expected an id in the column {id_column!r}")
-    return users, quarantine.problems
+    return users, list(quarantine.problems)
 
 
 def _read_table(path: str, id_column: str) -> tuple[Table, str]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.read import Table
@@ -17,13 +19,32 @@ from tfrec.schema import Feature
 
 ABSENT_WORDS = frozenset(["", "nan", "NaN", "NaT", "null", "NULL", "None", "<NA>", "N/A", "\\N"])
 """What tools write where there is no value. "NA" is not among them: it is also Namibia's country code."""
+_ABSENT = pa.array(sorted(ABSENT_WORDS), pa.string())
 
+# What begins and ends with a visible character of ASCII has no white space around it.
+_CLEAN = r"(?s)[!-~](?:.*[!-~])?"
 _DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 
 
 def string_column(cells: np.ndarray) -> np.ndarray:
     """Ids and categories: object array of str without white space around them, "" where absent."""
-    return _by_unique(cells, _string)
+    codes, uniques = pd.factorize(cells)
+    try:
+        strings = pa.array(uniques, pa.string())
+    except (pa.ArrowException, UnicodeEncodeError):  # Bytes and lists are among them.
+        changed = np.arange(len(uniques))
+    else:
+        clean = pc.and_not(pc.match_substring_regex(strings, rf"\A(?:{_CLEAN})\z"), pc.is_in(strings, _ABSENT))
+        changed = np.flatnonzero(~clean.to_numpy(zero_copy_only=False))
+    # A log has millions of ids, and next to none of them has to be looked at by itself.
+    uniques[changed] = np.fromiter(map(_string, uniques[changed]), dtype=object, count=len(changed))
+    return uniques[codes]
+
+
+def full_match(strings: np.ndarray, pattern: str) -> np.ndarray:
+    """Where the whole of a string (object array of str) matches a regular expression of RE2, bool."""
+    matched = pc.match_substring_regex(pa.array(strings, pa.string()), rf"\A(?:{pattern})\z")
+    return matched.to_numpy(zero_copy_only=False)
 
 
 def categories_column(cells: np.ndarray, separator: str) -> np.ndarray:
@@ -105,7 +126,7 @@ def _by_unique(cells: np.ndarray, function: Callable[[Any], Any]) -> np.ndarray:
 
 def _floats(strings: np.ndarray) -> np.ndarray:
     """float64, NaN where a string is no decimal number."""
-    decimal = pd.Series(strings, dtype=object).str.fullmatch(_DECIMAL).to_numpy(bool)
+    decimal = full_match(strings, _DECIMAL)
     numbers = np.full(len(strings), np.nan)
     numbers[decimal] = strings[decimal].astype(np.float64)
     return numbers

@@ -1,11 +1,13 @@
-"""Reads and writes whole files, local or in an object store that tf.io.gfile knows; failures are one clear sentence."""
+"""Reads and writes files, local or in an object store that tf.io.gfile knows; failures are one clear sentence."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 from tfrec.errors import DataError
 
@@ -21,36 +23,85 @@ def read_bytes(path: str, setting: str) -> bytes:
     Raises:
         DataError: if the file is missing or unreadable.
     """
-    try:
-        if is_remote(path):
-            import tensorflow as tf
+    with opened(path, setting) as file:
+        return file.read()
 
-            with tf.io.gfile.GFile(path, "rb") as file:
-                return file.read()
-        with open(path, "rb") as file:
-            return file.read()
+
+@contextlib.contextmanager
+def opened(path: str, setting: str) -> Iterator[BinaryIO]:
+    """The file at `path`, to be read piece by piece and from any place; `setting` as of `read_bytes`.
+
+    Raises:
+        DataError: if the file is missing or unreadable, now or while it is read.
+    """
+    try:
+        with _remote(path) if is_remote(path) else open(path, "rb") as file:
+            yield file
+    except DataError:
+        raise
     except Exception as error:
+        if not isinstance(error, (OSError, *_tensorflow_errors())):
+            raise
         raise DataError(f"cannot read {path}: {_explanation(error)}; check {setting} in the configuration") from error
 
 
-def write_text(path: str, text: str) -> None:
-    """Write `text` as UTF-8 so that a reader sees the old file or the whole new one, never a part.
+def _remote(path: str) -> BinaryIO:
+    import tensorflow as tf
+
+    return io.BufferedReader(_RemoteFile(tf.io.gfile.GFile(path, "rb")))
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file of tf.io.gfile as Python's own kind of file."""
+
+    def __init__(self, file: Any):
+        super().__init__()
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._file.size()}[whence]
+        self._file.seek(start + offset)
+        return self.tell()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def write_text(path: str, text: str | Iterable[str]) -> None:
+    """Write `text`, or pieces of it one after the other, as UTF-8; a reader sees the old file or the whole new one.
 
     Raises:
         DataError: if it cannot be written, for instance because the disk is full.
     """
     partial = f"{path}.partial"
+    pieces = [text] if isinstance(text, str) else text
     with writing(path):
         if is_remote(path):
             import tensorflow as tf
 
             with tf.io.gfile.GFile(partial, "w") as remote:
-                remote.write(text)
+                for piece in pieces:
+                    remote.write(piece)
             tf.io.gfile.rename(partial, path, overwrite=True)
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with open(partial, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

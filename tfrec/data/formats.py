@@ -1,15 +1,19 @@
-"""Bytes of a CSV, JSON Lines or Parquet file -> a frame of strings, and the rows that could not be read.
+"""A CSV or JSON Lines file -> frames of strings, some rows at a time, and the rows that could not be read.
 
-Every parser returns (frame, malformed); the frame's index holds row numbers, see `tfrec.data.read.Table`.
+Every parser takes an open binary file and how many rows a piece has, and yields (frame, malformed) of each piece; the
+frame's index holds row numbers, see `tfrec.data.read.Table`. What is in memory is one piece, and one cell.
 """
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
 import json
 import re
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, TextIO
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,7 @@ import pandas as pd
 from tfrec.errors import DataError
 
 _LONGEST_CELL = 64 * 2**20
+_BLOCK = 2**22  # Bytes of text that are looked at together.
 _DAMAGE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -32,23 +37,45 @@ Parsed = tuple[pd.DataFrame, list[Malformed]]
 
 
 class _Lines:
-    """An iterator over lines that can be set back, so that one unclosed quote does not swallow the rows after it."""
+    """An iterator over lines that can be set back to the row that is read, so that one unclosed quote does not swallow
+    the rows after it.
 
-    def __init__(self, lines: list[str]):
-        self.lines = lines
+    Attributes:
+        at: the number of the next line, from 0; setting it back goes no further than to `start`.
+        start: the first line of the row that is read.
+        damaged: whether any line so far holds what is no UTF-8 text.
+    """
+
+    def __init__(self, text: TextIO):
         self.at = 0
+        self.start = 0
+        self.damaged = False
+        self._text = text
+        self._held: list[str] = []
+        self._first = 0  # The number of the first line held.
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        if self.at == len(self.lines):
+        if self.at - self._first == len(self._held) and not self._read_on():
             raise StopIteration
         self.at += 1
-        return self.lines[self.at - 1]
+        return self._held[self.at - 1 - self._first]
+
+    def line(self, number: int) -> str:
+        """A line from `start` on that was read already."""
+        return self._held[number - self._first]
+
+    def _read_on(self) -> bool:
+        block = self._text.readlines(_BLOCK)
+        self.damaged = self.damaged or _DAMAGE.search("".join(block)) is not None
+        self._held = self._held[self.start - self._first :] + block
+        self._first = self.start
+        return bool(block)
 
 
-def parse_csv(content: bytes) -> Parsed:
+def csv_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
     """Parse CSV with a header (RFC 4180; comma, semicolon or tab, whichever the header has most of).
 
     A row is malformed if its quotes do not close, it has more or fewer cells than the header, a NUL, or bytes that are
@@ -57,54 +84,61 @@ def parse_csv(content: bytes) -> Parsed:
     Raises:
         DataError: if the header is missing, unreadable or names a column twice.
     """
-    text = _decoded(content)
-    lines = _Lines(list(io.StringIO(text, newline="")))
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        return _parse_lines(lines, damaged=_DAMAGE.search(text) is not None)
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _parse_lines(lines: _Lines, damaged: bool) -> Parsed:
-    while lines.at < len(lines.lines) and not lines.lines[lines.at].strip():
-        lines.at += 1
-    if lines.at == len(lines.lines):
+    lines = _Lines(_decoded(file))
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
         raise DataError("has no header; its first line must name the columns")
-    first = lines.lines[lines.at]
+    lines.at -= 1
+    lines.start = lines.at
     reader = csv.reader(lines, delimiter=max(",;\t", key=first.count), strict=True)
-    header = _header(reader)
+    with _long_cells():
+        header = _header(reader)
     cells: list[list[str]] = []
     numbers: list[int] = []
     malformed: list[Malformed] = []
     doubtful = 0
-    while True:
-        start = lines.at
-        try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            malformed.append(Malformed(start + 1, lines.lines[start], f"{error}"))
-            doubtful = max(doubtful, lines.at)
-            lines.at = start + 1
-            continue
-        if not row:
-            continue
-        if len(row) != len(header):
-            problem = f"it has {len(row)} cells, the header has {len(header)}"
-        elif damaged and _DAMAGE.search("".join(row)):
-            problem = "it has bytes that are no UTF-8 text"
-        elif start < doubtful and any('"' in cell for cell in row):
-            # A line inside a stretch whose quotes did not close is taken as a row only if it looks like one.
-            problem = "it may be the rest of a row whose quotes do not close"
-        else:
-            cells.append(row)
-            numbers.append(start + 1)
-            continue
-        malformed.append(Malformed(start + 1, lines.lines[start], problem))
-    columns = {name: _objects(values) for name, values in zip(header, zip(*cells))} if cells else {}
-    return pd.DataFrame(columns, columns=header, index=np.array(numbers, np.int64), dtype=object), malformed
+    done = False
+    while not done:
+        with _long_cells():
+            while len(cells) + len(malformed) < rows:
+                start = lines.start = lines.at
+                try:
+                    row = next(reader)
+                except StopIteration:
+                    done = True
+                    break
+                except csv.Error as error:
+                    malformed.append(Malformed(start + 1, lines.line(start), f"{error}"))
+                    doubtful = max(doubtful, lines.at)
+                    lines.at = start + 1
+                    continue
+                if not row:
+                    continue
+                if len(row) != len(header):
+                    problem = f"it has {len(row)} cells, the header has {len(header)}"
+                elif lines.damaged and _DAMAGE.search("".join(row)):
+                    problem = "it has bytes that are no UTF-8 text"
+                elif start < doubtful and any('"' in cell for cell in row):
+                    # A line inside a stretch whose quotes did not close is taken as a row only if it looks like one.
+                    problem = "it may be the rest of a row whose quotes do not close"
+                else:
+                    cells.append(row)
+                    numbers.append(start + 1)
+                    continue
+                malformed.append(Malformed(start + 1, lines.line(start), problem))
+        columns = {name: objects(values) for name, values in zip(header, zip(*cells))} if cells else {}
+        yield pd.DataFrame(columns, columns=header, index=np.array(numbers, np.int64), dtype=object), malformed
+        cells, numbers, malformed = [], [], []
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Lets cells be as long as a picture while a piece is read; the limit is one for the whole process."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _header(reader: Any) -> list[str]:
@@ -120,104 +154,75 @@ def _header(reader: Any) -> list[str]:
     return header
 
 
-def parse_json_lines(content: bytes) -> Parsed:
+def json_lines_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
     """Parse one JSON object per line; null is absent, a list becomes a tuple of strings.
+
+    A piece has the columns that were met so far; a later one may have more.
 
     Raises:
         DataError: if no line holds an object.
     """
-    rows: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
+    found: list[dict[str, Any]] = []
     numbers: list[int] = []
     malformed: list[Malformed] = []
-    names: dict[str, None] = {}
-    for number, line in enumerate(io.StringIO(_decoded(content), newline=""), start=1):
+    for number, line in enumerate(_decoded(file), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError(f"expected an object in braces, got {type(row).__name__}")
-            if _DAMAGE.search(line) or ("\\u" in line and _DAMAGE.search(json.dumps(row, ensure_ascii=False))):
-                raise ValueError("it has bytes that are no UTF-8 text")
-            if "\\u0000" in line:
-                raise ValueError("it has a NUL character")
+            found.append(_json_row(line))
+            numbers.append(number)
+            names.update(dict.fromkeys(found[-1]))
         except (ValueError, RecursionError) as error:
             malformed.append(Malformed(number, line.rstrip("\n"), str(error)))
-            continue
-        rows.append(row)
-        numbers.append(number)
-        names.update(dict.fromkeys(row))
-    if not rows:
+        if len(found) + len(malformed) == rows:
+            yield _json_frame(names, found, numbers), malformed
+            found, numbers, malformed = [], [], []
+    if not names:
         raise DataError("has no line with a JSON object; expected one object in braces per line")
-    columns = {name: _objects([_json_cell(row.get(name)) for row in rows]) for name in names}
-    return pd.DataFrame(columns, index=np.array(numbers, np.int64), dtype=object), malformed
+    if found or malformed:
+        yield _json_frame(names, found, numbers), malformed
 
 
-def _json_cell(value: Any) -> str | tuple[str, ...]:
+def _json_row(line: str) -> dict[str, Any]:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError(f"expected an object in braces, got {type(row).__name__}")
+    if _DAMAGE.search(line) or ("\\u" in line and _DAMAGE.search(json.dumps(row, ensure_ascii=False))):
+        raise ValueError("it has bytes that are no UTF-8 text")
+    if "\\u0000" in line:
+        raise ValueError("it has a NUL character")
+    return row
+
+
+def _json_frame(names: dict[str, None], rows: list[dict[str, Any]], numbers: list[int]) -> pd.DataFrame:
+    columns = {name: objects([json_cell(row.get(name)) for row in rows]) for name in names}
+    return pd.DataFrame(columns, index=np.array(numbers, np.int64), columns=list(names), dtype=object)
+
+
+def json_cell(value: Any) -> str | tuple[str, ...]:
+    """A value of JSON or the like as a cell: a string, "" where absent, or a tuple of strings."""
     if isinstance(value, str):
         return value
     if value is None or value != value:
         return ""
     if isinstance(value, list):
-        return tuple(str(_json_cell(element)) for element in value)
+        return tuple(str(json_cell(element)) for element in value)
     if isinstance(value, float) and value.is_integer():
         # A column of whole numbers with gaps is written as floats by many tools; ids must not become "7.0".
         return str(int(value))
     return json.dumps(value, ensure_ascii=False)
 
 
-def parse_parquet(content: bytes) -> Parsed:
-    """Parse Parquet; binary columns stay bytes, lists become tuples, times become ISO 8601, row numbers start at 1.
-
-    A struct with a field `bytes`, as image data sets have it, gives these bytes.
-
-    Raises:
-        DataError: if the file is damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"is no readable Parquet file: {' '.join(str(error).split())}") from error
-    columns = {name: _objects(_parquet_cells(table.column(name))) for name in table.column_names}
-    frame = pd.DataFrame(columns, index=np.arange(1, table.num_rows + 1), dtype=object)
-    damaged = np.zeros(len(frame), bool)
-    for name in frame.columns:
-        damaged |= np.fromiter((isinstance(cell, str) and "\0" in cell for cell in frame[name]), bool, len(frame))
-    malformed = [Malformed(int(row), "", "it has a NUL character") for row in frame.index[damaged]]
-    return frame[~damaged], malformed
-
-
-def _parquet_cells(column: Any) -> list[Any]:
-    import pyarrow as pa
-    import pyarrow.types as types
-
-    kind = column.type
-    if types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-        return [(cell or {}).get("bytes") or "" for cell in column.to_pylist()]
-    if types.is_temporal(kind):
-        return column.cast(pa.string()).fill_null("").to_pylist()
-    values = column.to_pylist()
-    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
-        return [value or "" for value in values]
-    if types.is_string(kind) or types.is_large_string(kind):
-        return [value or "" for value in values]
-    if types.is_decimal(kind):
-        return ["" if value is None else str(value) for value in values]
-    return [_json_cell(value) for value in values]
-
-
-def _decoded(content: bytes) -> str:
+def _decoded(file: BinaryIO) -> TextIO:
     """Text of UTF-8 with or without a mark, or of UTF-16 with one; other bytes become lone surrogates."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
-    return content.decode("utf-8-sig", errors="surrogateescape")
+    beginning = file.read(2)
+    file.seek(0)
+    if beginning in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return io.TextIOWrapper(file, "utf-16", errors="replace", newline="")
+    return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _objects(values: Any) -> np.ndarray:
+def objects(values: Any) -> np.ndarray:
     """A one-dimensional object array, also where the values are tuples of one length."""
     return np.fromiter(values, dtype=object, count=len(values))

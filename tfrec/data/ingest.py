@@ -15,7 +15,7 @@ from tfrec.data.contents import Progress, normalised_contents
 from tfrec.data.events import build_events
 from tfrec.data.media import write_media
 from tfrec.data.quarantine import Quarantine
-from tfrec.data.read import Table, read_table
+from tfrec.data.read import Table, read_pieces, read_table
 from tfrec.data.report import FileCount, Part, Report, problem_counts
 from tfrec.data.split import COLD, PARTS, held_out_items, parts_of_events
 from tfrec.data.tables import Catalogue, Dataset, Events, Users
@@ -103,24 +103,27 @@ def _read_catalogue(config: Config, quarantine: Quarantine) -> tuple[Catalogue, 
     """The catalogue without media, the table cut down to the rows that are kept, and the counts of the file."""
     table = read_table(config.data.items, "items")
     catalogue, kept = build_catalogue(table, config.schema.items, quarantine)
-    _require(len(catalogue), table, "item", quarantine)
-    return catalogue, kept, _counted(table, len(catalogue), quarantine)
+    counted = _counted(table, len(catalogue), quarantine)
+    _require(counted, "items", quarantine)
+    return catalogue, kept, counted
 
 
 def _read_log(config: Config, catalogue: Catalogue, quarantine: Quarantine) -> _Log:
     schema = config.schema
     users = read_table(config.data.users, "users") if config.data.users else None
-    events = read_table(config.data.events, "events")
     known_users = build_users(users, schema.users, quarantine)
-    kept_events, all_users, left_out = build_events(events, schema, catalogue, known_users, quarantine)
-    _require(len(kept_events), events, "event", quarantine, left_out)
+    pieces = read_pieces(config.data.events, "events")
+    rows = build_events(pieces, schema, catalogue, known_users, quarantine)
     files = {"users": _counted(users, len(known_users), quarantine)} if users is not None else {}
-    files["events"] = _counted(events, len(kept_events), quarantine, left_out)
-    return _Log(all_users, kept_events, files)
+    counted = FileCount(
+        config.data.events, rows.read, len(rows.events), quarantine.rejected("events"), left_out=rows.left_out
+    )
+    _require(counted, "events", quarantine)
+    return _Log(rows.users, rows.events, {**files, "events": counted})
 
 
-def _counted(table: Table, kept: int, quarantine: Quarantine, left_out: int = 0) -> FileCount:
-    return FileCount(table.path, table.rows_read, kept, quarantine.rejected(table.name), left_out)
+def _counted(table: Table, kept: int, quarantine: Quarantine) -> FileCount:
+    return FileCount(table.path, table.rows_read, kept, quarantine.rejected(table.name))
 
 
 def _with_media(
@@ -148,14 +151,14 @@ def _finished(config: Config, ingested: IngestedCatalogue, log: _Log, directory:
     return dataset, report
 
 
-def _require(kept: int, table: Table, what: str, quarantine: Quarantine, left_out: int = 0) -> None:
-    if kept:
+def _require(counted: FileCount, table: str, quarantine: Quarantine) -> None:
+    if counted.kept:
         return
-    first = next((problem for problem in quarantine.problems if problem.table == table.name and not problem.kept), None)
+    first = next((problem for problem in quarantine.problems if problem.table == table and not problem.kept), None)
     why = f"row {first.row} is refused because {first.reason}" if first else "the file has no rows"
-    if left_out and not first:
+    if counted.left_out and not first:
         why = "all are below schema.events.minimum_value"
-    raise DataError(f"{table.path} has no usable {what} among its {table.rows_read:,} rows: {why}")
+    raise DataError(f"{counted.path} has no usable {table.removesuffix('s')} among its {counted.read:,} rows: {why}")
 
 
 def _contents(
@@ -198,7 +201,7 @@ def _report(
         parts=parts,
         timed=timed,
         warnings=tuple(_warnings(config, parts, timed)),
-        found=tuple(ingested.quarantine.problems),
+        found=ingested.quarantine.problems,
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfrec.data.files import write_text
@@ -74,7 +74,7 @@ class Report:
     parts: Mapping[str, Part]
     timed: bool
     warnings: tuple[str, ...] = ()
-    found: tuple[Problem, ...] = ()
+    found: Sequence[Problem] = ()
 
     @property
     def clean(self) -> bool:
@@ -129,13 +129,11 @@ class Report:
 
 def problem_counts(quarantine: Quarantine) -> tuple[ProblemCount, ...]:
     """Problems counted by table, column and code, in the order in which their first row comes."""
-    groups: dict[tuple[str, str, str, str, bool], list[int]] = {}
-    for problem in quarantine.problems:
-        key = (problem.table, problem.file, problem.column, problem.code, problem.kept)
-        groups.setdefault(key, []).append(problem.row)
     return tuple(
-        ProblemCount(table, file, column, code, len(rows), kept, tuple(rows[:_ROWS_SHOWN]))
-        for (table, file, column, code, kept), rows in groups.items()
+        ProblemCount(
+            kind.table, kind.file, kind.column, kind.code, len(rows), kind.kept, tuple(rows[:_ROWS_SHOWN].tolist())
+        )
+        for kind, rows in quarantine.kinds().items()
     )
 
 

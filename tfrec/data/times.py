@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tfrec.data.columns import string_column
+from tfrec.data.columns import full_match, string_column
 
 _ISO_8601 = (
     r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
@@ -25,11 +25,10 @@ def time_column(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     and a time with or without a zone; without one it is UTC.
     """
     codes, uniques = pd.factorize(string_column(cells))
-    strings = pd.Series(uniques, dtype=object)
-    seconds, good = _iso_seconds(strings)
-    numeric = strings.str.fullmatch(_NUMBER).to_numpy(bool)
-    numbers, in_range = _scaled(uniques[numeric].astype(np.float64))
-    seconds[numeric], good[numeric] = numbers, in_range
+    numeric = full_match(uniques, _NUMBER)
+    seconds, good = np.zeros(len(uniques), np.int64), np.zeros(len(uniques), bool)
+    seconds[numeric], good[numeric] = _scaled(uniques[numeric].astype(np.float64))
+    seconds[~numeric], good[~numeric] = _iso_seconds(pd.Series(uniques[~numeric], dtype=object))
     return seconds[codes], ~good[codes]
 
 

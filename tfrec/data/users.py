@@ -36,20 +36,39 @@ def build_users(table: Table | None, schema: UsersSchema, quarantine: Quarantine
     return Users(ids=ids, columns=feature_columns(table, schema.features, quarantine))
 
 
-def with_users_of_events(users: Users, schema: UsersSchema, ids: np.ndarray) -> tuple[Users, np.ndarray]:
-    """The users and, after them, those of `ids` (object array of str [E]) who are new, in the order they first occur.
+class UserNumbers:
+    """Numbers users as their ids come, those of the users file first, so that a log can be read piece by piece."""
 
-    Returns:
-        The users, and the row in them of every one of `ids`, int32 [E].
-    """
-    codes, names = pd.factorize(ids)
-    rows = pd.Index(users.ids, dtype=object).get_indexer(names)
-    new = rows < 0
-    rows[new] = len(users) + np.arange(new.sum())
-    columns = {
-        feature.name: np.concatenate([users.columns[feature.name], absent_column(feature, int(new.sum()))])
-        if users.columns
-        else absent_column(feature, int(new.sum()))
-        for feature in schema.features
-    }
-    return Users(np.concatenate([users.ids, names[new]]), columns), rows[codes].astype(np.int32)
+    def __init__(self, users: Users):
+        self._known = users
+        self._number: dict[str, int] = dict(zip(users.ids, range(len(users))))
+
+    def numbers(self, ids: np.ndarray) -> np.ndarray:
+        """The number of each of `ids` (object array of str [E]), int32 [E]."""
+        codes, names = pd.factorize(ids)
+        number = self._number
+        found = np.fromiter((number.setdefault(name, len(number)) for name in names), np.int32, len(names))
+        return found[codes]
+
+    def table(self, numbers: np.ndarray, schema: UsersSchema) -> tuple[Users, np.ndarray]:
+        """The users of the file and, after them, those new ones that `numbers` names, in the order they first occur.
+
+        Args:
+            numbers: int32 [E], as `numbers` gave them, of the events that are kept.
+
+        Returns:
+            The users, and the row in them of every one of `numbers`, int32 [E].
+        """
+        known = self._known
+        met = pd.unique(numbers)
+        new = met[met >= len(known)]
+        rows = np.arange(len(self._number), dtype=np.int32)
+        rows[new] = len(known) + np.arange(len(new), dtype=np.int32)
+        names = np.fromiter(self._number, dtype=object, count=len(self._number))[new]
+        columns = {
+            feature.name: np.concatenate([known.columns[feature.name], absent_column(feature, len(new))])
+            if known.columns
+            else absent_column(feature, len(new))
+            for feature in schema.features
+        }
+        return Users(np.concatenate([known.ids, names]), columns), rows[numbers]
