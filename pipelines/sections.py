@@ -69,7 +69,7 @@ def config_of(section: str) -> Config:
         name=document["name"],
         data=Data(**document["data"]),
         schema=Schema(
-            Items(items["id"], items["title"], _features(items["features"])),
+            Items(items["id"], items["title"], _features(items["features"]), _features(items["filtered"])),
             Users(users["id"], _features(users["features"])),
             Events(**{**events, "context": _features(events["context"])}),
         ),

@@ -6,7 +6,7 @@ Importing this package, and using the client, imports no TensorFlow.
 from tfrec.serving.channel import TLS, CallError
 from tfrec.serving.client import Client
 from tfrec.serving.model_server import find_model_server, start_model_server
-from tfrec.serving.padding import Query
+from tfrec.serving.query import Query
 from tfrec.serving.results import Recommendation, Recommendations, VersionStatus
 from tfrec.serving.server import serve
 

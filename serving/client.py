@@ -12,7 +12,8 @@ import numpy as np
 from tfrec.errors import ServerError
 from tfrec.serving import wire
 from tfrec.serving.channel import TLS, CallError, Channel
-from tfrec.serving.padding import Query, row_from_query, tensors_from_rows
+from tfrec.serving.padding import tensors_from_rows
+from tfrec.serving.query import Query, row_from_query
 from tfrec.serving.results import STATES, Recommendation, Recommendations, VersionStatus, read_titles
 from tfrec.serving.signatures import ModelMetadata, Signature, metadata_from_response
 from tfrec.serving.tensors import array_from_proto, fill_proto
@@ -79,9 +80,10 @@ class Client:
         k: int = 10,
         features: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
+        **wanted: Any,
     ) -> Recommendations:
-        """The `k` best items for one user; see `Query` for the arguments."""
-        return self.recommend_many([Query(user_id, history, exclude, features or {}, context or {})], k)[0]
+        """The `k` best items for one user; see `Query` for the arguments, `wanted` are filters, allow and diversity."""
+        return self.recommend_many([Query(user_id, history, exclude, features or {}, context or {}, **wanted)], k)[0]
 
     def recommend_many(self, queries: Sequence[Query], k: int = 10) -> list[Recommendations]:
         """The `k` best items for each of `queries`, in their order."""
@@ -96,9 +98,11 @@ class Client:
         k: int = 10,
         features: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
+        **wanted: Any,
     ) -> Recommendations:
-        """The `k` items that fit `text` best, in the light of what is known of the user."""
-        return self.search_many([Query(user_id, history, exclude, features or {}, context or {}, text)], k)[0]
+        """The `k` items that fit `text` best, given what is known of the user; arguments as of `recommend`."""
+        query = Query(user_id, history, exclude, features or {}, context or {}, text, **wanted)
+        return self.search_many([query], k)[0]
 
     def search_many(self, queries: Sequence[Query], k: int = 10) -> list[Recommendations]:
         """The `k` items that fit the `text` of each of `queries` best, in their order."""

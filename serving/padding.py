@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,55 +9,6 @@ import numpy as np
 
 from tfrec.errors import ServerError
 from tfrec.serving.signatures import Signature, TensorSpec
-
-RESERVED = ("user_id", "history", "exclude", "query")
-
-
-@dataclasses.dataclass(frozen=True)
-class Query:
-    """One request for recommendations.
-
-    Attributes:
-        user_id: "" for a user unknown to the model.
-        history: item ids the user touched, most recent last; of a longer one the most recent are sent.
-        exclude: item ids that must not be recommended; more than the model takes in may shorten the answer.
-        features: user features by name; absent ones may be left out.
-        context: features known at request time by name.
-        text: free text to search by; only for `Client.search`.
-    """
-
-    user_id: str = ""
-    history: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    features: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    context: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    text: str = ""
-
-
-def row_from_query(query: Query, signature: Signature) -> dict[str, Any]:
-    """The values of `query` by input name, with history and exclusions cut to what the signature holds.
-
-    Raises:
-        ServerError: a feature is no input of the signature, or ids are given where a list of ids is expected.
-    """
-    for name in ("history", "exclude"):
-        if isinstance(getattr(query, name), (str, bytes)):
-            raise ServerError(f"{name} must be a list of item ids, got {getattr(query, name)!r}")
-    given = {**query.features, **query.context}
-    if reserved := sorted(set(given) & set(RESERVED)):
-        raise ServerError(f"{reserved[0]!r} is no feature; give it as the argument of that name")
-    row = dict(given)
-    if query.user_id:
-        row["user_id"] = query.user_id
-    if query.history:
-        row["history"] = list(query.history)
-        if "history" in signature.inputs:
-            row["history"] = row["history"][-signature.width(signature.inputs, "history") :]
-    if query.exclude and "exclude" in signature.inputs:  # what does not fit is left out by the client
-        row["exclude"] = list(query.exclude)[: signature.width(signature.inputs, "exclude")]
-    if query.text:
-        row["query"] = query.text
-    return row
 
 
 def tensors_from_rows(rows: Sequence[Mapping[str, Any]], signature: Signature) -> dict[str, np.ndarray]:

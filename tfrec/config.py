@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tfrec.config_checks import check_model_name, check_settings
+from tfrec.config_checks import check_filters, check_model_name, check_settings
 from tfrec.errors import ConfigError
 from tfrec.modalities import without
 from tfrec.named_splits import with_named_split
@@ -177,6 +177,10 @@ class Serving:
     so that a request may name a user only. `index` is how the best items are found: exact, partitioned (part of the
     items is looked at, so many that the share `recall` of the k best is found on the mean), or auto, which is
     partitioned where the catalogue is so large that it pays.
+
+    What else requests may say: `filters` names the attributes of items that they may filter by, with up to
+    `filter_values` values of a category; `allow` is the width of their allow-lists, 0 for none; with `diversity` they
+    may ask for answers whose items are less alike.
     """
 
     name: str = ""
@@ -186,6 +190,10 @@ class Serving:
     known_users: bool = True
     index: str = "auto"
     recall: float = 0.95
+    filters: tuple[str, ...] = ()
+    filter_values: int = 8
+    allow: int = 0
+    diversity: bool = False
     push: str = ""
 
 
@@ -220,7 +228,7 @@ class Config:
         Raises:
             ConfigError: if there is no such item feature.
         """
-        schema = without(self.schema, names, "without")
+        schema = without(self.schema, names, "without", self.serving.filters)
         model = dataclasses.replace(self.model, without=(*self.model.without, *names))
         return dataclasses.replace(self, schema=schema, model=model)
 
@@ -291,7 +299,8 @@ def parse_config(document: Any, source: str) -> Config:
     if gates.audit:
         sections["gates"] = dataclasses.replace(gates, audit=_absolute(gates.audit, folder))
     schema = parse_schema(document["schema"], folder, f"{source}: schema")
-    schema = without(schema, sections["model"].without, f"{source}: model.without")
+    schema = without(schema, sections["model"].without, f"{source}: model.without", serving.filters)
+    check_filters(serving.filters, schema, source)
     if not schema.items.features and not sections["model"].use_id:
         raise ConfigError(
             f"{source}: items have no features and model.use_id is false, so there is nothing to learn from; "

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfrec.errors import ConfigError
+from tfrec.request_inputs import is_feature
+from tfrec.schema import Schema
 
 CHOICES = {
     "split.by": ("time", "last-out", "random", "within-user", "within-item", "new-users"),
@@ -32,8 +34,10 @@ _POSITIVE = [
     "serving.history",
     "serving.exclude",
     "serving.k",
+    "serving.filter_values",
 ]
 _NOT_NEGATIVE = [
+    "serving.allow",
     "model.factors",
     "model.history_shrinkage",
     "model.new_items",
@@ -110,6 +114,25 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
     if min(of("evaluation.k")) <= 0:
         smallest = min(of("evaluation.k"))
         raise ConfigError(f"{source}: evaluation.k has the cut-off {smallest}; cut-offs must be greater than 0")
+
+
+def check_filters(filters: Sequence[str], schema: Schema, source: str) -> None:
+    """Check that requests can filter by the attributes that serving.filters names, and give features beside them.
+
+    Raises:
+        ConfigError: naming one that is no attribute of items, or a feature that has the name of another input.
+    """
+    attributes = sorted(feature.name for feature in (*schema.attributes(), *schema.items.filtered))
+    for name in filters:
+        if name not in attributes:
+            there = f"there are {', '.join(attributes)}" if attributes else "items have none"
+            raise ConfigError(f"{source}: serving.filters names {name!r}, which is no attribute of items; {there}")
+    for feature in (*schema.users.features, *schema.events.context):
+        if not is_feature(feature.name):
+            raise ConfigError(
+                f"{source}: schema names a feature {feature.name!r}, which requests call something else; give it "
+                "another name and name its column"
+            )
 
 
 def check_model_name(name: str, source: str) -> None:

@@ -23,12 +23,13 @@ def features_of(schema: Schema) -> dict[str, tuple[str, ...]]:
     return {name: attributes if name == ATTRIBUTES else (name,) for name in modalities(schema)}
 
 
-def without(schema: Schema, names: Sequence[str], where: str) -> Schema:
-    """The schema with modalities, or single item features, left out: nothing reads, encodes or serves them.
+def without(schema: Schema, names: Sequence[str], where: str, filters: Sequence[str] = ()) -> Schema:
+    """The schema with modalities, or single item features, left out of the model.
 
     Args:
         names: modalities or item features; `attributes` stands for all attributes.
         where: the setting that names them, for the error.
+        filters: attributes that requests filter by, which are read from the catalogue all the same.
 
     Raises:
         ConfigError: if there is no such item feature.
@@ -42,4 +43,6 @@ def without(schema: Schema, names: Sequence[str], where: str) -> Schema:
     if ATTRIBUTES in dropped:
         dropped.update(feature.name for feature in schema.attributes())
     features = tuple(feature for feature in schema.items.features if feature.name not in dropped)
-    return dataclasses.replace(schema, items=dataclasses.replace(schema.items, features=features))
+    filtered = tuple(feature for feature in schema.attributes() if feature.name in dropped & set(filters))
+    items = dataclasses.replace(schema.items, features=features, filtered=schema.items.filtered + filtered)
+    return dataclasses.replace(schema, items=items)

@@ -46,11 +46,18 @@ class Feature:
 
 @dataclasses.dataclass(frozen=True)
 class Items:
-    """The catalogue: `id` names the column of the item id, `title` the one shown to people ("" for none)."""
+    """The catalogue.
+
+    Attributes:
+        id, title: columns of the item id and of what is shown to people ("" for none).
+        features: what the model reads.
+        filtered: attributes that requests filter by and the model does not read.
+    """
 
     id: str
     title: str
     features: tuple[Feature, ...]
+    filtered: tuple[Feature, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

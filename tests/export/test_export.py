@@ -102,7 +102,9 @@ def test_signatures_have_fixed_shapes_and_a_free_batch(loaded):
 def test_the_manifest_says_what_the_model_is(loaded, dataset):
     manifest = loaded.manifest
     assert manifest["name"] == "shop" and manifest["items"] == 48 and manifest["users"] == len(dataset.users)
-    assert manifest["serving"] == {"history": 8, "exclude": 4, "k": 10}
+    serving = manifest["serving"]
+    assert (serving["history"], serving["exclude"], serving["k"]) == (8, 4, 10)
+    assert serving["filters"] == [] and serving["allow"] == 0
     assert manifest["metrics"] == {"ndcg@10": 0.5}
     assert manifest["versions"]["tensorflow"] == tf.__version__
     assert {len(value) for value in manifest["hashes"].values()} == {64}

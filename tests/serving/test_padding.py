@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.errors import ServerError
-from tfrec.serving.padding import Query, row_from_query, tensors_from_rows
+from tfrec.serving.padding import tensors_from_rows
+from tfrec.serving.query import Query, row_from_query
 from tfrec.serving.signatures import Signature, TensorSpec
 from tfrec.serving.tensors import DTYPES
 
@@ -84,3 +85,56 @@ def test_models_without_history_refuse_one_instead_of_ignoring_it():
     bare = signature(user_id=("string", (-1,)))
     with pytest.raises(ServerError, match="has no input 'history'"):
         tensors_from_rows([row_from_query(Query(history=["a"]), bare)], bare)
+
+
+FILTERED = signature(
+    history=("string", (-1, 4)),
+    filter_genres=("string", (-1, 2)),
+    filter_price_min=("float", (-1,)),
+    filter_price_max=("float", (-1,)),
+    filter_stock_min=("float", (-1,)),
+    filter_stock_max=("float", (-1,)),
+    allow=("string", (-1, 3)),
+    diversity=("float", (-1,)),
+)
+
+
+def filtered(**wanted):
+    return tensors_from_rows([row_from_query(Query(**wanted), FILTERED)], FILTERED)
+
+
+def test_filters_lists_and_diversity_become_inputs_of_fixed_shape():
+    filled = filtered(filters={"genres": "drama", "price": (2, None), "stock": 1}, allow=["a", "b", "a"], diversity=0.3)
+    assert filled["filter_genres"].tolist() == [[b"drama", b""]]
+    assert filled["filter_price_min"] == [2] and np.isnan(filled["filter_price_max"]).all()
+    assert filled["filter_stock_min"] == filled["filter_stock_max"] == [1]
+    assert filled["allow"].tolist() == [[b"a", b"b", b""]]
+    assert filled["diversity"][0] == np.float32(0.3)
+    nothing = filtered()
+    assert nothing["filter_genres"].tolist() == [[b"", b""]] and np.isnan(nothing["diversity"]).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"filters": {"colour": "red"}}, "cannot filter by 'colour'; it filters by genres, price, stock"),
+        ({"filters": {"genres": ["a", "b", "c"]}}, "3 values of 'genres' are given, but this model takes 2"),
+        ({"filters": {"genres": []}}, "the filter by 'genres' needs values"),
+        ({"filters": {"price": "cheap"}}, "takes a number or"),
+        ({"filters": {"price": (None, None)}}, "needs a bound"),
+        ({"allow": ["a", "b", "c", "d"]}, "4 items are allowed, but this model takes 3"),
+        ({"allow": []}, "list of allowed items is empty"),
+        ({"allow": "abc"}, "allow must be a list of item ids"),
+        ({"diversity": 2}, "diversity must be between 0 and 1"),
+        ({"features": {"filter_genres": ["a"]}}, "'filter_genres' is no feature"),
+    ],
+)
+def test_filters_that_would_be_cut_or_ignored_are_refused(wanted, sentence):
+    with pytest.raises(ServerError, match=sentence):
+        filtered(**wanted)
+
+
+@pytest.mark.parametrize("wanted", [{"filters": {"genres": "a"}}, {"allow": ["a"]}, {"diversity": 0.5}])
+def test_a_model_that_takes_no_filters_says_so(wanted):
+    with pytest.raises(ServerError, match=r"serving\."):
+        tensors(Query(**wanted))

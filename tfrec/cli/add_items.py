@@ -101,8 +101,11 @@ def read_items(
     from tfrec.data.quarantine import Quarantine
     from tfrec.data.read import read_table
 
-    features = (Feature(**{**feature, "columns": tuple(feature["columns"])}) for feature in schema["items"]["features"])
-    items = Items(schema["items"]["id"], schema["items"]["title"], tuple(features))
+    features, filtered = (
+        tuple(Feature(**{**feature, "columns": tuple(feature["columns"])}) for feature in schema["items"].get(part, ()))
+        for part in ("features", "filtered")
+    )
+    items = Items(schema["items"]["id"], schema["items"]["title"], features, filtered)
     quarantine = Quarantine()
     catalogue, kept = build_catalogue(read_table(path, "items"), items, quarantine)
     contents = {

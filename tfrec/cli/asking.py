@@ -14,6 +14,7 @@ from tfrec.cli.workspace import model_name, servable_folder, titles_file
 from tfrec.config import load_config
 from tfrec.data.files import is_remote
 from tfrec.errors import ServableError, ServerError
+from tfrec.request_inputs import is_feature
 
 if TYPE_CHECKING:
     from tfrec.serving import Client, Recommendations
@@ -45,6 +46,18 @@ def add_query(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="a user feature or the context of the request; again for several, or for several values of one",
+    )
+    group = parser.add_argument_group("which items", "The model must have been exported with serving.filters, .allow …")
+    group.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="items whose attribute has the value (again for one of several), or is LOW..HIGH or LOW.. or ..HIGH",
+    )
+    group.add_argument("--allow", type=ids, default=None, metavar="ID,ID", help="only these items")
+    group.add_argument(
+        "--diversity", type=float, default=0.0, metavar="D", help="0 to 1: how unlike each other items shall be"
     )
 
 
@@ -89,10 +102,40 @@ def features(client: Client, signature: str, given: Sequence[str]) -> dict[str, 
         if not equals or not name:
             raise ServerError(f"--feature takes NAME=VALUE, got {argument!r}")
         if name not in inputs:
-            known = sorted(set(inputs) - {"user_id", "history", "exclude", "query"})
+            known = sorted(filter(is_feature, inputs))
             raise ServerError(f"the model has no feature {name!r}; its features are {', '.join(known) or 'none'}")
         values[name] = _typed(name, text, inputs[name], values.get(name))
     return values
+
+
+def wanted(given: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the items that are wanted, as `Query` takes it.
+
+    Raises:
+        ServerError: if a filter is malformed.
+    """
+    filters: dict[str, Any] = {}
+    for argument in given.filter:
+        name, equals, text = argument.partition("=")
+        if not (equals and name and text):
+            raise ServerError(f"--filter takes NAME=VALUE or NAME=LOW..HIGH, got {argument!r}")
+        bounds = _bounds(text)
+        if bounds is None:
+            filters[name] = [*filters.get(name, []), text]
+        elif name in filters:
+            raise ServerError(f"--filter takes one range of {name!r}, but is given several")
+        else:
+            filters[name] = bounds
+    return {"filters": filters, "allow": given.allow, "diversity": given.diversity}
+
+
+def _bounds(text: str) -> tuple[float | None, float | None] | None:
+    """The bounds of LOW..HIGH; None where the text is a value."""
+    low, dots, high = text.partition("..")
+    try:
+        return (float(low) if low else None, float(high) if high else None) if dots else None
+    except ValueError:
+        return None
 
 
 def _typed(name: str, text: str, spec: Any, before: Any) -> Any:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tfrec.cli.arguments import add_command
-from tfrec.cli.asking import add_query, add_server, connected, features, show_answer
+from tfrec.cli.asking import add_query, add_server, connected, features, show_answer, wanted
 from tfrec.cli.output import Output
 from tfrec.errors import DataError
 
@@ -54,6 +54,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             given.exclude,
             given.k,
             features(client, "serving_default", given.feature),
+            **wanted(given),
         )
     show_answer(answer, f"recommended to {given.user or 'this user'}", output)
     return 0
@@ -63,8 +64,8 @@ def _run_batch(given: argparse.Namespace, output: Output) -> int:
     for option, value in (("--users FILE", given.users), ("--out FILE", given.out), ("--model DIR", given.model)):
         if not value:
             raise DataError(f"recommending to many users needs {option} too")
-    if given.user or given.history or given.exclude or given.feature:
-        raise DataError("--user, --history, --exclude and --feature are for one user; leave them out with --users")
+    if given.user or given.history or given.exclude or given.feature or given.filter or given.allow or given.diversity:
+        raise DataError("options for one user, from --user to --diversity, must be left out with --users")
     from tfrec.cli.batch import recommend_to_file
 
     with output.progress() as progress:

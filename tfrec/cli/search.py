@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from tfrec.cli.arguments import add_command
-from tfrec.cli.asking import add_query, add_server, connected, features, show_answer
+from tfrec.cli.asking import add_query, add_server, connected, features, show_answer, wanted
 from tfrec.cli.output import Output
 from tfrec.errors import DataError
 
@@ -39,6 +39,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             given.exclude,
             given.k,
             features(client, "search", given.feature),
+            **wanted(given),
         )
     show_answer(answer, f"found for “{words}”", output)
     return 0

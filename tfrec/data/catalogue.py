@@ -23,13 +23,14 @@ def build_catalogue(table: Table, schema: Items, quarantine: Quarantine) -> tupl
         ConfigError: if the schema names a column that the file does not have.
     """
     wanted = [(schema.id, "schema.items.id")] + ([(schema.title, "schema.items.title")] if schema.title else [])
-    for feature in schema.features:
+    features = (*schema.features, *schema.filtered)
+    for feature in features:
         wanted += [(column, f"schema.items.features.{feature.name}") for column in feature.columns]
     require_columns(table, wanted)
     quarantine.add_malformed(table)
     ids, table = unique_ids(table, schema.id, "missing_id", quarantine)
     titles = string_column(table.frame[schema.title].to_numpy()) if schema.title else np.full(len(ids), "", object)
-    columns = feature_columns(table, schema.features, quarantine)
+    columns = feature_columns(table, features, quarantine)
     return Catalogue(ids=ids, titles=titles, columns=columns), table
 
 

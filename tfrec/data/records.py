@@ -33,7 +33,11 @@ class Column:
 
 def catalogue_columns(schema: Schema) -> list[Column]:
     """The keys of a catalogue example."""
-    features = [feature for feature in schema.items.features if feature.modality not in ("image", "audio")]
+    features = [
+        feature
+        for feature in (*schema.items.features, *schema.items.filtered)
+        if feature.modality not in ("image", "audio")
+    ]
     return [Column("item_id", "string"), Column("title", "string"), *_feature_columns("items", features)]
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfrec.data.tables import Catalogue
 from tfrec.errors import DataError, ServableError
 from tfrec.export.export import write_servable
+from tfrec.export.filters import AttributeFilters, stored_columns
 from tfrec.export.known_users import KnownUsers, known_user_arrays
 from tfrec.export.loaded import LoadedServable
 from tfrec.export.servable import Servable
@@ -21,6 +22,7 @@ from tfrec.index.making import Asked, exact_index, with_partition
 from tfrec.index.partition import cut_by
 from tfrec.index.partitioned import PartitionedIndex
 from tfrec.index.stored import stored_partition
+from tfrec.request_inputs import is_feature
 
 BATCH = 32
 
@@ -99,8 +101,8 @@ def add_items(
         index,
         None if texts is None else _grown(texts.numpy().T, embedded["text"], known, places),
         KnownUsers(**known_user_arrays(servable.module.users)),
-        servable.history,
-        servable.exclude,
+        servable.shape,
+        _grown_filters(servable, catalogue, known, places),
     )
     titles = servable.titles.copy()
     titles[places] = catalogue.titles[known]
@@ -130,6 +132,21 @@ def _grown_index(servable: LoadedServable, vectors: np.ndarray, places: np.ndarr
     return index, {**record, **measured}
 
 
+def _grown_filters(
+    servable: LoadedServable, catalogue: Catalogue, known: np.ndarray, places: np.ndarray
+) -> AttributeFilters | None:
+    if not servable.manifest["serving"].get("filters"):
+        return None
+    old = stored_columns(servable.module.filters)
+    columns = {}
+    for name, column in old.items():
+        new = catalogue.columns[name]
+        if column.dtype == object and not isinstance(next(iter(new)), tuple):
+            new = np.fromiter(((value,) for value in new), dtype=object, count=len(new))
+        columns[name] = _grown(column, new, known, places)
+    return AttributeFilters(columns, servable.shape.filter_values)
+
+
 def item_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
     """The raw inputs of an item that the model embeds.
 
@@ -147,7 +164,7 @@ def item_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
 def query_specs(servable: LoadedServable) -> Mapping[str, tf.TensorSpec]:
     """The raw user features and context that the model takes."""
     inputs = servable.signatures["serving_default"].structured_input_signature[1]
-    return {name: spec for name, spec in inputs.items() if name not in ("user_id", "history", "exclude")}
+    return {name: spec for name, spec in inputs.items() if is_feature(name)}
 
 
 def grown_ids(servable: LoadedServable, catalogue: Catalogue, known: np.ndarray) -> np.ndarray:
@@ -156,7 +173,7 @@ def grown_ids(servable: LoadedServable, catalogue: Catalogue, known: np.ndarray)
 
 
 def _grown(old: np.ndarray, new: np.ndarray, known: np.ndarray, places: np.ndarray) -> np.ndarray:
-    rows = np.array(old, np.float32)
+    rows = old.copy()
     rows[places] = new[known]
     return np.concatenate([rows, new[~known]])
 

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfrec.config import Serving
 from tfrec.data.tables import Catalogue, Dataset, joined
 from tfrec.errors import ServableError
 from tfrec.export.atomic import written_folder
+from tfrec.export.filters import AttributeFilters
 from tfrec.export.known_users import KnownUsers
 from tfrec.export.loaded import LoadedServable
 from tfrec.export.manifest import manifest, write_extras
 from tfrec.export.op_check import servable_problems
 from tfrec.export.probe import Probe
 from tfrec.export.probing import build_probe
+from tfrec.export.request_shape import shape_of
 from tfrec.export.servable import Servable
 from tfrec.export.towers import ServingTowers, item_signature, query_signature
 from tfrec.export.user_queries import QUERIES, user_queries
@@ -69,7 +72,8 @@ def export_servable(
             f"{record['scanned']:.1%} of the items"
         )
     users = _known_users(trained, dataset, serving.known_users)
-    servable = Servable(towers, specs, dataset.catalogue.ids, index, texts, users, serving.history, serving.exclude)
+    filters = _filters(dataset.catalogue, serving)
+    servable = Servable(towers, specs, dataset.catalogue.ids, index, texts, users, shape_of(serving), filters)
     content = manifest(
         config,
         training_fingerprint(config, dataset, trained.encoders),
@@ -155,6 +159,13 @@ def _index(
     users = _known_users(trained, dataset, True)
     queries, seen = user_queries(towers, users, specs, vectors, QUERIES, seed)
     return index_for(vectors, serving.index, Asked(queries, seen, serving.k, serving.recall), seed)
+
+
+def _filters(catalogue: Catalogue, serving: Serving) -> AttributeFilters | None:
+    """What requests may filter by, as the configuration says; None for nothing."""
+    if not serving.filters:
+        return None
+    return AttributeFilters({name: catalogue.columns[name] for name in serving.filters}, serving.filter_values)
 
 
 def _known_users(trained: Trained, dataset: Dataset, known: bool) -> KnownUsers:

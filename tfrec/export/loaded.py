@@ -9,8 +9,11 @@ import tensorflow as tf
 
 from tfrec.data.tables import Users
 from tfrec.errors import ServableError
+from tfrec.export.absent import absent
 from tfrec.export.manifest import read_items, read_manifest
+from tfrec.export.request_shape import shape_of
 from tfrec.index.stored import stored_vectors
+from tfrec.request_inputs import is_feature
 
 BATCH = 256
 
@@ -23,7 +26,7 @@ class LoadedServable:
         manifest: its manifest.
         ids, titles: its items, in the order of the index.
         vectors: their embeddings, float32 [N, D].
-        history, exclude, k: H, E and K.
+        shape: what a request may hold; k: K.
 
     Raises:
         ServableError: if the folder holds no servable.
@@ -43,7 +46,7 @@ class LoadedServable:
         ids, titles = read_items(directory)
         self.ids, self.titles = np.array(ids, dtype=object), np.array(titles, dtype=object)
         self.vectors = stored_vectors(self.module.index)
-        self.history, self.exclude, self.k = (self.manifest["serving"][key] for key in ("history", "exclude", "k"))
+        self.shape, self.k = shape_of(self.manifest["serving"]), self.manifest["serving"]["k"]
 
     @property
     def signatures(self) -> Mapping[str, tf.types.experimental.ConcreteFunction]:
@@ -94,8 +97,7 @@ class LoadedServable:
             part = slice(start, start + BATCH)
             taken = history[part]
             raw = self._request(np.full(len(taken), "", object), {n: c[rows[part]] for n, c in users.columns.items()})
-            for name in ("user_id", "history", "exclude"):
-                raw.pop(name)
+            raw = {name: values for name, values in raw.items() if is_feature(name)}
             queries.append(
                 self.module.towers.encode_query(
                     tf.constant(self.vectors[np.maximum(taken, 0)]),
@@ -118,7 +120,7 @@ class LoadedServable:
             elif name in features:
                 inputs[name] = tf.constant(_padded(features[name], spec), spec.dtype, shape=shape)
             else:
-                inputs[name] = tf.fill(shape, "" if spec.dtype == tf.string else float("nan"))
+                inputs[name] = absent(spec, len(user_ids))
         return inputs
 
 

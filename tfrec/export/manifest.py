@@ -16,6 +16,7 @@ import tfrec
 from tfrec.code_hash import code_hash
 from tfrec.config import Config
 from tfrec.errors import ServableError
+from tfrec.export.request_shape import shape_of
 
 EXTRA = "assets.extra"
 MANIFEST = "tfrec_manifest.json"
@@ -41,7 +42,11 @@ def manifest(
         "schema": dataclasses.asdict(config.schema),
         "model": dataclasses.asdict(config.model),
         "training": dataclasses.asdict(config.training),
-        "serving": {"history": config.serving.history, "exclude": config.serving.exclude, "k": config.serving.k},
+        "serving": {
+            **dataclasses.asdict(shape_of(config.serving)),
+            "k": config.serving.k,
+            "filters": list(config.serving.filters),
+        },
         "items": items,
         "users": users,
         "hashes": {"data": data_hash, "code": code_hash()},

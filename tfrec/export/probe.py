@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from tfrec.alarms.alarm import Alarm
 from tfrec.alarms.skew import answer_skew, partial_answer_skew, vector_skew
+from tfrec.export.absent import absent
 from tfrec.export.manifest import EXTRA
 
 FILE = "tfrec_probe.json"
@@ -72,12 +73,13 @@ class Probe:
     def _asked(self, signatures: Mapping[str, Any], name: str) -> Mapping[str, tf.Tensor]:
         function = signatures[name]
         specs = function.structured_input_signature[1]
-        return function(
-            **{
-                key: tf.constant([math.nan if value is None else value for value in values], specs[key].dtype)
-                for key, values in self.requests[name].items()
-            }
-        )
+        given = {
+            key: tf.constant([math.nan if value is None else value for value in values], specs[key].dtype)
+            for key, values in self.requests[name].items()
+        }
+        batch = len(next(iter(self.requests[name].values())))
+        # What the probe does not give, as filters, is absent.
+        return function(**{key: given[key] if key in given else absent(spec, batch) for key, spec in specs.items()})
 
     def write(self, directory: str) -> None:
         """Write the probe into the servable's folder `directory`."""

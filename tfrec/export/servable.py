@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from tfrec.export.filters import AttributeFilters
 from tfrec.export.known_users import KnownUsers
 from tfrec.export.raw_features import string_table
-from tfrec.index.interface import Index
+from tfrec.export.request_shape import RequestShape
+from tfrec.index.diversity import diversified
+from tfrec.index.found import LOWEST
+from tfrec.index.interface import Allowed, Index
+from tfrec.index.listed import best_of_listed
+from tfrec.request_inputs import ALLOW, DIVERSITY, EXCLUDE, HISTORY, USER_ID
 
 # How much the likeness of texts counts in search beside the learned space; the learned space finds items without text.
 TEXT_SHARE = 0.9
@@ -24,10 +30,11 @@ class Servable(tf.Module):
         towers: `tfrec.export.towers.ServingTowers`, new or loaded.
         specs: raw inputs by name: `items` and `query`, see `tfrec.export.towers`.
         ids: the items' ids, str [N].
-        index: their embeddings, float32 [N, D], to be searched.
+        index: their embeddings, float32 [N, D], to be searched; it says what K is.
         texts: their projected text vectors, float32 [N, P], zeros where there is no text; None without search.
         users: what is known of users.
-        history, exclude: H and E; K is that of the index.
+        shape: what a request may hold.
+        filters: the attributes that requests may filter by; None for none.
     """
 
     def __init__(
@@ -38,22 +45,24 @@ class Servable(tf.Module):
         index: Index,
         texts: np.ndarray | None,
         users: KnownUsers,
-        history: int,
-        exclude: int,
+        shape: RequestShape,
+        filters: AttributeFilters | None = None,
     ):
         super().__init__("servable")
         self.towers = towers
         self.users = users
         self.index = index
+        self.shape = shape
+        self.filters = filters
         self.ids = tf.Variable(["", *ids], trainable=False, dtype=tf.string, name="item_ids")
         self.positions = string_table(list(ids), list(range(len(ids))), missing=-1)
         self.texts = (
             None if texts is None else tf.Variable(np.ascontiguousarray(texts.T), trainable=False, name="texts")
         )
+        self._features = tuple(specs["query"])
         self._query_inputs = {
-            "user_id": tf.TensorSpec([None], tf.string, name="user_id"),
-            "history": tf.TensorSpec([None, history], tf.string, name="history"),
-            "exclude": tf.TensorSpec([None, exclude], tf.string, name="exclude"),
+            **shape.inputs(),
+            **(filters.signature() if filters is not None else {}),
             **specs["query"],
         }
         self._item_inputs = dict(specs["items"])
@@ -79,7 +88,13 @@ class Servable(tf.Module):
 
     def _recommend(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         queries, seen = self._query(inputs)
-        return self._answer(*self.index.recommend(queries, seen))
+        found = self._best(
+            inputs,
+            seen,
+            lambda allowed: self.index.recommend(queries, seen, allowed),
+            lambda listed: tf.linalg.matvec(self.index.vectors_of(listed), queries),
+        )
+        return self._answer(*self._diversified(inputs, *found))
 
     def _search(self, *, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         # Exact with any index: what is best by the sum of three scores in two spaces, no one partition brings together.
@@ -91,7 +106,14 @@ class Servable(tf.Module):
         known = tf.logical_or(rows > 0, tf.reduce_any(history >= 0, axis=1))
         scores += USER_SHARE * tf.cast(known, tf.float32)[:, tf.newaxis] * self.index.cosines(taste)
         # A search may find what the user has touched; only what the request excludes is left out.
-        return self._answer(*self.index.top_k(scores, self._positions(inputs["exclude"])))
+        excluded = self._positions(inputs[EXCLUDE])
+        found = self._best(
+            inputs,
+            excluded,
+            lambda allowed: self.index.top_k(scores, excluded, allowed),
+            lambda listed: tf.gather(scores, tf.maximum(listed, 0), batch_dims=1),
+        )
+        return self._answer(*self._diversified(inputs, *found))
 
     def _similar(self, *, item_id: tf.Tensor) -> dict[str, tf.Tensor]:
         position = self._positions(item_id)
@@ -107,21 +129,57 @@ class Servable(tf.Module):
     def _embed(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embedding": self.towers.embed_items(inputs)["embedding"]}
 
+    def _best(
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        excluded: tf.Tensor,
+        of_all: Callable[[Allowed | None], tuple[tf.Tensor, tf.Tensor]],
+        of_listed: Callable[[tf.Tensor], tf.Tensor],
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Positions int32 [B, K] and scores of the best items that the requests want.
+
+        Args:
+            excluded: positions int32 [B, X] that must not be found.
+            of_all: finds the best of all that are allowed.
+            of_listed: scores float32 [B, A] of items at positions int32 [B, A].
+        """
+        filtered = None if self.filters is None else self.filters.asked(inputs)
+        if not self.shape.allow:
+            return of_all(filtered)
+        # A list of unknown items allows none.
+        by_list = tf.reduce_any(tf.strings.length(inputs[ALLOW]) > 0, axis=1)
+        listed = tf.sort(self._positions(inputs[ALLOW]), axis=1)
+        scores = of_listed(listed)
+        if filtered is not None:
+            scores = tf.where(filtered.at(tf.maximum(listed, 0)), scores, LOWEST)
+        few = best_of_listed(listed, scores, excluded, self.index.k)
+        # Filters that leave little make a partitioned index look through everything, for lists to no purpose.
+        many = of_all(None if filtered is None else filtered.lifted(by_list))
+        by_list = by_list[:, tf.newaxis]
+        return tf.where(by_list, few[0], many[0]), tf.where(by_list, few[1], many[1])
+
+    def _diversified(
+        self, inputs: Mapping[str, tf.Tensor], positions: tf.Tensor, scores: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if not self.shape.diversity:
+            return positions, scores
+        return diversified(positions, scores, self.index.vectors_of(positions), inputs[DIVERSITY])
+
     def _query(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Queries float32 [B, D], and positions of what must not be recommended, int32 [B, X]."""
         rows, history = self._rows_and_history(inputs)
-        raw = {name: inputs[name] for name in inputs if name not in ("user_id", "history", "exclude")}
+        raw = {name: inputs[name] for name in self._features}
         stored = {name: tf.gather(codes, rows) for name, codes in self.users.features.items()}
         mask = tf.cast(history >= 0, tf.float32)
         queries = self.towers.encode_query(self.index.vectors_of(history), mask, raw, stored)
-        seen = tf.concat([history, self._positions(inputs["exclude"]), self.users.seen(rows)], axis=1)
+        seen = tf.concat([history, self._positions(inputs[EXCLUDE]), self.users.seen(rows)], axis=1)
         return queries, seen
 
     def _rows_and_history(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Each user's row, and the history that counts: the request's own, or the stored one where it gives none."""
-        rows = self.users.rows(inputs["user_id"])
-        given = self._positions(inputs["history"])
-        own = tf.reduce_any(tf.strings.length(inputs["history"]) > 0, axis=1, keepdims=True)
+        rows = self.users.rows(inputs[USER_ID])
+        given = self._positions(inputs[HISTORY])
+        own = tf.reduce_any(tf.strings.length(inputs[HISTORY]) > 0, axis=1, keepdims=True)
         return rows, tf.where(own, given, tf.gather(self.users.history, rows))
 
     def _positions(self, item_ids: tf.Tensor) -> tf.Tensor:

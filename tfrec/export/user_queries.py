@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from scipy import sparse
 
+from tfrec.export.absent import absent
+
 BATCH = 256
 QUERIES = 2000  # So many users choose and measure a partitioned index.
 
@@ -35,15 +37,11 @@ def user_queries(
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
         history = histories[part]
-        absent = {
-            name: tf.fill([len(part), *spec.shape[1:]], "" if spec.dtype == tf.string else float("nan"))
-            for name, spec in specs.items()
-        }
         queries.append(
             towers.encode_query(
                 tf.constant(vectors[np.maximum(history, 0)]),
                 tf.constant((history >= 0).astype(np.float32)),
-                absent,
+                {name: absent(spec, len(part)) for name, spec in specs.items()},
                 {name: tf.constant(codes.numpy()[part]) for name, codes in users.features.items()},
             ).numpy()
         )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from tfrec.export.absent import absent
+
 EXTRA = "assets.extra"
 FILE = "tf_serving_warmup_requests"
 
@@ -35,11 +37,6 @@ def write_warmup(
                 request.model_spec.name = model_name
                 request.model_spec.signature_name = signature
                 for name, spec in inputs.items():
-                    request.inputs[name].CopyFrom(tf.make_tensor_proto(_absent(spec, size)))
+                    request.inputs[name].CopyFrom(tf.make_tensor_proto(absent(spec, size)))
                 log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
                 writer.write(log.SerializeToString())
-
-
-def _absent(spec: tf.TensorSpec, size: int) -> tf.Tensor:
-    shape = [size if width is None else width for width in spec.shape]
-    return tf.fill(shape, "" if spec.dtype == tf.string else tf.constant(float("nan"), spec.dtype))

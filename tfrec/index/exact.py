@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from tfrec.index.found import best, hidden
+from tfrec.index.found import best_of_all
+from tfrec.index.interface import Allowed
 
 SHORTEST = 1e-9
 
@@ -44,22 +45,23 @@ class ExactIndex(tf.Module):
         own = tf.maximum(tf.norm(queries, axis=1, keepdims=True), SHORTEST)
         return self.scores(queries) / own / self.lengths
 
-    def recommend(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Items with the largest dot products with queries float32 [B, D], but for positions `excluded` int32 [B, X].
+    def recommend(
+        self, queries: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items with the largest dot products with queries float32 [B, D]; see `tfrec.index.interface.Index`."""
+        return self.top_k(self.scores(queries), excluded, allowed)
 
-        Returns:
-            Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
-        """
-        return self.top_k(self.scores(queries), excluded)
-
-    def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def top_k(
+        self, scores: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The best items that are not excluded.
 
         Args:
             scores: float32 [B, N].
             excluded: int32 [B, X], positions that must not be found; -1 excludes nothing.
+            allowed: which of the others may be found; all if None.
 
         Returns:
             Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
         """
-        return best(hidden(scores, excluded), self.k, self.size)
+        return best_of_all(scores, excluded, allowed, self.k, self.size)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfrec.index.interface import Allowed
+
 LOWEST = -1e30
+
+
+def best_of_all(
+    scores: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None, k: int, size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The k best of all items by scores float32 [B, size] that are allowed and not excluded; returns as `best`."""
+    if allowed is not None:
+        scores = tf.where(allowed.everywhere(), scores, LOWEST)
+    return best(hidden(scores, excluded), k, size)
 
 
 def hidden(scores: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.index.exact import SHORTEST
-from tfrec.index.found import LOWEST, best, hidden
+from tfrec.index.found import LOWEST, best, best_of_all, hidden
+from tfrec.index.interface import Allowed
 from tfrec.index.partition import Partition, summaries
 
 # Queries that are answered at once: the vectors gathered for them stay in the cache, and memory is bounded.
@@ -22,8 +23,8 @@ class PartitionedIndex(tf.Module):
     """Finds items with large dot products, see `tfrec.index.interface.Index`.
 
     Each query looks into the `probes` blocks whose best score is likely largest: the score of the block's mean vector,
-    plus `spread` times the length of the query times the spread of the block. Where exclusions leave fewer than k items
-    in them, the whole catalogue is looked through, so k stays full.
+    plus `spread` times the length of the query times the spread of the block. Where exclusions and what is not allowed
+    leave fewer than k items in them, the whole catalogue is looked through, so k stays full.
 
     Args:
         vectors: float32 [N, D], one row per item.
@@ -76,16 +77,16 @@ class PartitionedIndex(tf.Module):
         own = tf.maximum(tf.norm(queries, axis=1, keepdims=True), SHORTEST)
         return self.scores(queries) / own / self.lengths
 
-    def top_k(self, scores: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The best items that are not excluded, of scores float32 [B, N]; see `ExactIndex.top_k`."""
-        return best(hidden(scores, excluded), self.k, self.size)
+    def top_k(
+        self, scores: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The best items that are allowed and not excluded, of scores float32 [B, N]; see `ExactIndex.top_k`."""
+        return best_of_all(scores, excluded, allowed, self.k, self.size)
 
-    def recommend(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Items with large dot products with queries float32 [B, D], but for positions `excluded` int32 [B, X].
-
-        Returns:
-            Positions int32 [B, k], best first, -1 where fewer than k remain, and their scores float32 [B, k], 0 there.
-        """
+    def recommend(
+        self, queries: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Items with large dot products with queries float32 [B, D]; see `tfrec.index.interface.Index`."""
         batch = tf.shape(queries)[0]
         parts = tf.maximum(1, (batch + TOGETHER - 1) // TOGETHER)
         positions = tf.TensorArray(tf.int32, parts, element_shape=[None, self.k], infer_shape=False)
@@ -93,7 +94,8 @@ class PartitionedIndex(tf.Module):
 
         def answer(part, positions, scores):
             rows = slice(part * TOGETHER, (part + 1) * TOGETHER)
-            found, values = self._probed(queries[rows], excluded[rows])
+            part_allowed = None if allowed is None else allowed.part(rows)
+            found, values = self._probed(queries[rows], excluded[rows], part_allowed)
             return part + 1, positions.write(part, found), scores.write(part, values)
 
         _, positions, scores = tf.while_loop(
@@ -101,7 +103,7 @@ class PartitionedIndex(tf.Module):
         )
         return tf.reshape(positions.concat(), [batch, self.k]), tf.reshape(scores.concat(), [batch, self.k])
 
-    def _probed(self, queries: tf.Tensor, excluded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _probed(self, queries: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None) -> tuple[tf.Tensor, tf.Tensor]:
         lengths = tf.norm(queries, axis=1, keepdims=True)
         promise = tf.matmul(tf.concat([queries, lengths], axis=1), self.promise)
         probed = tf.math.top_k(promise, self.probes, sorted=False).indices
@@ -110,17 +112,23 @@ class PartitionedIndex(tf.Module):
         held = tf.gather(tf.reshape(_read(self.held), [self.blocks, self.rows * dimension]), probed)
         scores = tf.linalg.matvec(tf.reshape(held, [-1, width, dimension]), queries)
         items = tf.reshape(tf.gather(_read(self.items), probed), [-1, width])
-        scores = hidden(tf.where(items >= 0, scores, LOWEST), self._columns(excluded, probed))
+        scores = tf.where(items >= 0, scores, LOWEST)
+        if allowed is not None:
+            scores = tf.where(allowed.at(tf.maximum(items, 0)), scores, LOWEST)
+        scores = hidden(scores, self._columns(excluded, probed))
         columns, scores = best(scores, self.k, width)
         there = columns >= 0
         found = tf.where(there, tf.gather(items, tf.maximum(columns, 0), batch_dims=1), -1)
         if self.probes == self.blocks:
             return found, scores
-        return tf.cond(
-            tf.reduce_all(there),
-            lambda: (found, scores),
-            lambda: self.top_k(self.scores(queries), excluded),
-        )
+        full = tf.reduce_all(there, axis=1, keepdims=True)
+
+        def filled() -> tuple[tf.Tensor, tf.Tensor]:
+            # What is asked beside a query does not change its answer.
+            of_all, of_all_scores = self.top_k(self.scores(queries), excluded, allowed)
+            return tf.where(full, found, of_all), tf.where(full, scores, of_all_scores)
+
+        return tf.cond(tf.reduce_all(full), lambda: (found, scores), filled)
 
     def _columns(self, excluded: tf.Tensor, probed: tf.Tensor) -> tf.Tensor:
         """Where excluded positions int32 [B, X] are among the slots of the probed blocks, -1 for nowhere."""
