@@ -1,0 +1,102 @@
+"""Parts that can be run without a cluster: the container's health check, and the copying of versions."""
+
+import os
+import stat
+import subprocess
+
+import pytest
+
+# Stands for rclone on a folder: lists with sizes, lists folders, copies.
+RCLONE = """#!/bin/sh
+store=$FAKE_STORE
+case "$*" in
+    "lsf --recursive"*) cd "$store/${6#store:}" && find . -type f -printf '%P;%s\\n';;
+    "lsf --dirs-only"*) cd "$store/${3#store:}" && find . -mindepth 1 -maxdepth 1 -type d -printf '%P/\\n';;
+    copy*) mkdir -p "$3" && cp -r "$store/${2#store:}/." "$3";;
+    *) echo "unexpected: $*" >&2; exit 9;;
+esac
+"""
+
+
+@pytest.fixture
+def copy(files_of, tmp_path):
+    """copy(**env) runs the script for one round; the store is tmp_path/store, the copies are in tmp_path/models."""
+    script = tmp_path / "copy-versions.sh"
+    script.write_text(files_of("s3").text["kubernetes/copy-versions.sh"])
+    program = tmp_path / "bin" / "rclone"
+    program.parent.mkdir()
+    program.write_text(RCLONE)
+    program.chmod(program.stat().st_mode | stat.S_IEXEC)
+    (tmp_path / "models").mkdir()
+    for version in ("9", "10", "11", "notes"):
+        _write(tmp_path / "store" / "films" / version)
+
+    def run(**env):
+        settings = {
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "FAKE_STORE": str(tmp_path / "store"),
+            "SOURCE": "store:films",
+            "MODELS": str(tmp_path / "models"),
+            "KEEP": "2",
+            "SETTLE": "0",
+            "ROUNDS": "1",
+        }
+        done = subprocess.run(
+            ["sh", str(script)], env={**settings, **env}, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return sorted(os.listdir(tmp_path / "models")), done.stderr
+
+    return run
+
+
+def _write(folder, model=b"model"):
+    (folder / "variables").mkdir(parents=True)
+    (folder / "variables" / "variables.index").write_bytes(b"index")
+    if model:
+        (folder / "saved_model.pb").write_bytes(model)
+
+
+def test_the_newest_versions_are_copied_whole(copy, tmp_path):
+    assert copy()[0] == ["10", "11"]
+    assert (tmp_path / "models/11/saved_model.pb").read_bytes() == b"model"
+    assert (tmp_path / "models/11/variables/variables.index").read_bytes() == b"index"
+
+
+def test_a_new_version_takes_the_place_of_the_oldest(copy, tmp_path):
+    copy()
+    _write(tmp_path / "store/films/12")
+    assert copy()[0] == ["11", "12"]
+
+
+def test_a_version_that_is_still_written_waits_and_the_old_ones_stay(copy, tmp_path):
+    copy()
+    _write(tmp_path / "store/films/12", model=b"")
+    found, errors = copy()
+    assert "11" in found and "12" not in found
+    assert "version 12 is not complete yet" in errors
+    (tmp_path / "store/films/12/saved_model.pb").write_bytes(b"model")
+    assert copy()[0] == ["11", "12"]
+
+
+def test_a_store_that_cannot_be_read_or_is_empty_removes_nothing(copy, tmp_path):
+    copy()
+    found, errors = copy(SOURCE="store:nothing")
+    assert found == ["10", "11"] and "trying again" in errors
+    (tmp_path / "store/empty").mkdir()
+    found, errors = copy(SOURCE="store:empty")
+    assert found == ["10", "11"] and "there is no version" in errors
+
+
+def test_the_health_check_of_compose_tells_a_loaded_model_from_none(files_of, half_plus):
+    """The server listens on another port, and serves its model under another name."""
+    check = files_of("volume")["compose.yaml"]["services"]["serving"]["healthcheck"]["test"]
+    port = half_plus.rest_url.rpartition(":")[2]
+
+    def status(name):
+        command = [part.replace("8501", port).replace("films", name) for part in check[1:]]
+        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode
+
+    assert check[0] == "CMD"
+    assert status("default") == 0
+    assert status("other") != 0
