@@ -1,13 +1,10 @@
 """A development server with TensorFlow Serving's gRPC and REST API, for machines without tensorflow_model_server.
 
-Layers, each importing only from those before it: `errors`, `options`, `versions` (which versions to serve), `servable`
-(one loaded SavedModel), `predict`, `warmup`, `manager` (loading, hot swap), `models` (requests to models),
-`grpc_api`, `rest_json`, `rest_format`, `rest_api`, `running` (ports and threads),
-`process` (signals and exit status).
-
-Left out for now: Classify, Regress, MultiInference and HandleReloadConfigRequest (they answer UNIMPLEMENTED), model
-config files and version labels, batching, Prometheus metrics, server reflection (needs a package that is no
-dependency), and a negative poll wait, which would serve nothing.
+Layers, each importing only from those before it: `errors`, `options`, `model_config` (which models), `versions` (which
+versions), `metrics`, `servable` (one loaded SavedModel), `predict` and `inference` (what requests ask of it), `warmup`,
+`manager` (one model: loading, hot swap), `registry` (all models, labels), `config_file`, `models` (requests and
+answers), `grpc_api`, `rest_json`, `rest_examples`, `rest_format`, `rest_api`, `rest_server`, `running` (ports and
+threads), `process` (signals and exit status). What is served, and what is left out, is listed in docs/conformance.md.
 
 Importing this package imports no TensorFlow; `serve` does.
 """

@@ -1,7 +1,4 @@
-"""The gRPC API: PredictionService, ModelService and, if wanted, grpc.health.v1.Health.
-
-Methods that are not offered (Classify, Regress, MultiInference, HandleReloadConfigRequest) answer UNIMPLEMENTED.
-"""
+"""The gRPC API: PredictionService, ModelService and, if wanted, grpc.health.v1.Health."""
 
 from __future__ import annotations
 
@@ -10,13 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
 from tfrec.errors import ServerError
 from tfrec.serving import wire
 from tfrec.serving.server.errors import StatusError
 from tfrec.serving.server.models import Models
 from tfrec.serving.server.options import Options, threads
+from tfrec.serving.server.tls import credentials_from_file
 
 LARGEST_MESSAGE = (1 << 31) - 1
 HEALTHY_SERVICES = ("", "ModelService", "PredictionService")
@@ -32,7 +38,7 @@ def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
     server = grpc.server(
         ThreadPoolExecutor(threads(options.grpc_threads), thread_name_prefix="grpc"),
         options=[
-            ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+            ("grpc.max_receive_message_length", min(options.largest_request, LARGEST_MESSAGE)),
             ("grpc.max_send_message_length", LARGEST_MESSAGE),
             ("grpc.so_reuseport", 0),
             *_channel_arguments(options.grpc_channel_arguments),
@@ -40,15 +46,16 @@ def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
     )
     server.add_generic_rpc_handlers(_handlers(models, options))
     host = f"[{options.host}]" if ":" in options.host else options.host
-    port = _bound(server, f"{host}:{options.grpc_port}")
+    credentials = credentials_from_file(options.ssl_config_file) if options.ssl_config_file else None
+    port = _bound(server, f"{host}:{options.grpc_port}", credentials)
     if options.grpc_socket_path:
         _bound(server, f"unix:{options.grpc_socket_path}")
     return server, port
 
 
-def _bound(server: grpc.Server, address: str) -> int:
+def _bound(server: grpc.Server, address: str, credentials: grpc.ServerCredentials | None = None) -> int:
     try:
-        port = server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
         port = 0
     if not port:
@@ -67,11 +74,29 @@ def _channel_arguments(text: str) -> list[tuple[str, Any]]:
 
 
 def _handlers(models: Models, options: Options) -> tuple[grpc.GenericRpcHandler, ...]:
-    def predict(request: predict_pb2.PredictRequest, context: grpc.ServicerContext) -> predict_pb2.PredictResponse:
-        return models.predict(request, context.time_remaining() if options.enforce_timeout else None)
+    def timed(method: Callable[[Any, float | None], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+        return lambda request, context: method(request, context.time_remaining() if options.enforce_timeout else None)
+
+    def counted(api: str, method: Callable[[Any, grpc.ServicerContext], Any]) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            with models.metrics.request(request.model_spec.name, api, "GRPC"):
+                return method(request, context)
+
+        return call
+
+    def multi_inference(request: Any, context: grpc.ServicerContext) -> Any:
+        name = request.tasks[0].model_spec.name if request.tasks else ""
+        with models.metrics.request(name, "MultiInference", "GRPC"):
+            return timed(models.multi_inference)(request, context)
+
+    def reload(request: Any, context: grpc.ServicerContext) -> Any:
+        return models.reload(request, context.is_active)
 
     prediction = {
-        "Predict": _unary(predict, predict_pb2.PredictRequest),
+        "Predict": _unary(counted("Predict", timed(models.predict)), predict_pb2.PredictRequest),
+        "Classify": _unary(counted("Classify", timed(models.classify)), classification_pb2.ClassificationRequest),
+        "Regress": _unary(counted("Regress", timed(models.regress)), regression_pb2.RegressionRequest),
+        "MultiInference": _unary(multi_inference, inference_pb2.MultiInferenceRequest),
         "GetModelMetadata": _unary(
             lambda request, context: models.metadata(request), get_model_metadata_pb2.GetModelMetadataRequest
         ),
@@ -79,7 +104,8 @@ def _handlers(models: Models, options: Options) -> tuple[grpc.GenericRpcHandler,
     model = {
         "GetModelStatus": _unary(
             lambda request, context: models.status(request), get_model_status_pb2.GetModelStatusRequest
-        )
+        ),
+        "HandleReloadConfigRequest": _unary(reload, model_management_pb2.ReloadConfigRequest),
     }
     services = {"tensorflow.serving.PredictionService": prediction, "tensorflow.serving.ModelService": model}
     if options.health_service:

@@ -11,12 +11,14 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from tfrec.errors import ServableError
+from tfrec.serving.server.batching import BatchedServable, Limits
 from tfrec.serving.server.errors import StatusError
+from tfrec.serving.server.metrics import Metrics
+from tfrec.serving.server.model_config import ModelConfig
 from tfrec.serving.server.options import Options
-from tfrec.serving.server.servable import Servable, load_servable
+from tfrec.serving.server.servable import Runnable, load_servable, session_config
 from tfrec.serving.server.versions import found_versions, wanted_versions
 from tfrec.serving.server.warmup import warm_up
 
@@ -32,7 +34,7 @@ class Version:
     path: str
     state: int = START
     wanted: bool = True
-    servable: Servable | None = None
+    servable: Runnable | None = None
     error: StatusError | None = None
     in_use: int = 0
     attempts: int = 0
@@ -40,45 +42,50 @@ class Version:
 
 
 class ModelManager:
-    """Serves the versions of the model that `options` names."""
+    """Serves the versions of the model that `config` names.
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    Attributes:
+        config: the model, or None once it is no longer to be served.
+        base_path_error: why the versions could not be looked up the last time, or "".
+        retries: how often a load that failed is tried again.
+    """
+
+    def __init__(
+        self, config: ModelConfig, options: Options, metrics: Metrics, limits: Limits | None, retries: int
+    ) -> None:
+        self.config: ModelConfig | None = config
+        self.base_path_error = ""
+        self.retries = retries
+        self._name = config.name
+        self._options = options
+        self._metrics = metrics
+        self._limits = limits
         self._versions: dict[int, Version] = {}
         self._changed = threading.Condition()
+        self._looking = threading.Lock()
         self._stopping = False
-        self._look_error = ""
-        self._starting = True
-        self._thread = threading.Thread(target=self._run, name=f"versions of {options.model_name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"versions of {config.name}", daemon=True)
 
-    def start(self) -> None:
-        """Start serving and return once every version wanted at first is loaded.
-
-        Raises:
-            ServableError: there is none, or one could not be loaded.
-        """
-        self._look()
-        if not self._versions and not self.options.wait_for_model:
-            raise ServableError(
-                f"there is no version of model {self.options.model_name!r} to serve: expected a numbered folder with "
-                f"a SavedModel, such as {self.options.base_path.rstrip('/')}/1; give the folder that holds the versions"
-                f"{self._look_error and f' ({self._look_error})'}"
-            )
-        self._thread.start()
+    def configure(self, config: ModelConfig | None) -> None:
+        """Serve what `config` says from now on; the versions are looked up at once and loaded in the background."""
+        with self._looking:
+            self.config = config
+            self._look()
+        if not self._thread.is_alive():
+            self._thread.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._settled())
-            self._starting = False
-            failed = [version for version in self._versions.values() if version.wanted and version.error]
-        if failed:
-            self.stop()
-            reasons = ", ".join(
-                f"{{name: {self.options.model_name} version: {version.number}}} due to error: "
-                f"{version.error.code}: {version.error.message}"  # type: ignore[union-attr]
-                for version in failed
-            )
-            raise ServableError(
-                f"Failed to start server: {len(failed)} servable(s) did not become available: {{{reasons}}}"
-            )
+            self._changed.notify_all()
+
+    def settle(self, waiting: Callable[[], bool] = lambda: True) -> list[Version]:
+        """Wait until every version wanted is available or given up, and return those that failed.
+
+        Args:
+            waiting: asked now and then whether anybody still waits.
+        """
+        with self._changed:
+            while not (self._stopping or self._settled()) and waiting():
+                self._changed.wait(0.1)
+            return [version for version in self._versions.values() if version.wanted and version.error]
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop looking, and close all versions once no request uses them, but at most `grace` seconds later."""
@@ -95,7 +102,7 @@ class ModelManager:
             self._close(version)
 
     @contextlib.contextmanager
-    def handle(self, number: int | None) -> Iterator[tuple[int, Servable]]:
+    def handle(self, number: int | None) -> Iterator[tuple[int, Runnable]]:
         """The available version `number`, or the latest for None, kept loaded while the context lasts.
 
         Raises:
@@ -106,7 +113,7 @@ class ModelManager:
             if number is not None:
                 available = [version for version in available if version.number == number]
             if not available:
-                raise not_found(self.options.model_name, number)
+                raise not_found(self._name, number)
             version = max(available, key=lambda candidate: candidate.number)
             version.in_use += 1
             assert version.servable is not None
@@ -123,15 +130,18 @@ class ModelManager:
             return sorted(map(dataclasses.replace, self._versions.values()), key=lambda version: -version.number)
 
     def _settled(self) -> bool:
+        if self.config is None:
+            return True
         wanted = [version for version in self._versions.values() if version.wanted]
         return bool(wanted) and all(version.state in (AVAILABLE, END) for version in wanted)
 
     def _run(self) -> None:
-        wait = self.options.poll_wait
+        wait = self._options.poll_wait
         next_look = time.monotonic() + wait if wait > 0 else float("inf")
         while not self._stopping:
             if time.monotonic() >= next_look:
-                self._look()
+                with self._looking:
+                    self._look()
                 next_look = time.monotonic() + wait
             if self._step():
                 continue
@@ -147,22 +157,22 @@ class ModelManager:
 
     def _look(self) -> None:
         """Mark the versions found now as wanted, and the others as not."""
+        config = self.config
         try:
-            found = found_versions(self.options.base_path)
+            found = found_versions(config.base_path) if config else {}
+            self.base_path_error = ""
         except OSError as error:
-            self._look_error = str(error)
-            log.error(
-                "Could not find base path %s for servable %s with error %s",
-                self.options.base_path, self.options.model_name, error,
-            )  # fmt: skip
+            assert config is not None
+            self.base_path_error = str(error)
+            log.error("Could not find base path %s for servable %s with error %s", config.base_path, config.name, error)
             return
-        if not found:
+        if config and not found:
             log.warning(
                 "No versions of servable %s found under base path %s. "
                 "Did you forget to name your leaf directory as a number (eg. '/1/')?",
-                self.options.model_name, self.options.base_path,
+                config.name, config.base_path,
             )  # fmt: skip
-        paths = wanted_versions(found, self.options.policy)
+        paths = wanted_versions(found, config.policy) if config else {}
         with self._changed:
             for number, version in self._versions.items():
                 version.wanted = version.wanted and number in paths
@@ -219,12 +229,17 @@ class ModelManager:
         return max(ready, key=lambda version: version.number, default=None)
 
     def _load(self, version: Version) -> None:
-        name = self.options.model_name
-        servable = None
+        options = self._options
+        servable: Runnable | None = None
         try:
-            servable = load_servable(version.path)
-            if self.options.warmup:
-                warm_up(servable, version.path, self.options.warmup_iterations)
+            threads = session_config(
+                options.session_parallelism, options.intra_op_parallelism, options.inter_op_parallelism
+            )
+            servable = load_servable(version.path, options.tags, threads)
+            if self._limits is not None:
+                servable = BatchedServable(servable, self._limits)
+            if options.warmup:
+                warm_up(servable, version.path, options.warmup_iterations, self._metrics)
         except Exception as error:
             if servable is not None:
                 servable.close()
@@ -232,21 +247,18 @@ class ModelManager:
             return
         with self._changed:
             version.servable, version.error, version.state = servable, None, AVAILABLE
-        log.info("version %d of model %s is available", version.number, name)
+        log.info("version %d of model %s is available", version.number, self._name)
 
     def _failed(self, version: Version, error: StatusError) -> None:
-        retries = self.options.load_retries
-        if self._starting and not self.options.wait_for_model:
-            retries = 0
         with self._changed:
             version.attempts += 1
             version.error = error
-            version.next_attempt = time.monotonic() + self.options.load_retry_interval
-            if version.attempts > retries:
+            version.next_attempt = time.monotonic() + self._options.load_retry_interval
+            if version.attempts > self.retries:
                 version.state = END
         log.error(
             "version %d of model %s failed to load (attempt %d of %d): %s",
-            version.number, self.options.model_name, version.attempts, retries + 1, error.message,
+            version.number, self._name, version.attempts, self.retries + 1, error.message,
         )  # fmt: skip
 
     def _close(self, version: Version) -> None:
@@ -254,7 +266,7 @@ class ModelManager:
         version.servable.close()
         with self._changed:
             version.servable, version.state = None, END
-        log.info("version %d of model %s is unloaded", version.number, self.options.model_name)
+        log.info("version %d of model %s is unloaded", version.number, self._name)
 
 
 def not_found(name: str, number: int | None) -> StatusError:

@@ -8,20 +8,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tfrec.serving.server.errors import StatusError, invalid
-from tfrec.serving.server.servable import Servable
+from tfrec.serving.server.servable import Runnable
 from tfrec.serving.tensors import array_from_proto
 
 DEFAULT_SIGNATURE = "serving_default"
+PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
 Value = TypeVar("Value")
 
 
 def predict(
-    servable: Servable,
+    servable: Runnable,
     signature_name: str,
     inputs: Mapping[str, Value],
     output_filter: Sequence[str] = (),
     timeout: float | None = None,
     array_from_value: Callable[[Value], np.ndarray] = array_from_proto,
+    checked: bool = False,
 ) -> dict[str, np.ndarray]:
     """Outputs by alias of one signature.
 
@@ -30,18 +32,25 @@ def predict(
         inputs: values by alias, turned into arrays by `array_from_value`, which raises ValueError on malformed ones.
         output_filter: aliases of the outputs to compute; all if empty.
         timeout: seconds.
+        checked: whether the signature's method must be one that Predict knows.
 
     Raises:
         StatusError: the request does not fit the signature, or TensorFlow fails to run it.
     """
     signature = signature_of(servable, signature_name)
+    if checked and signature.method_name not in (PREDICT, CLASSIFY, REGRESS):
+        raise StatusError(
+            "INTERNAL",
+            f"Expected prediction signature method_name to be one of {{{PREDICT}, {CLASSIFY}, {REGRESS}}}. "
+            f"Was: {signature.method_name}",
+        )
     feeds = _feeds(signature, inputs, array_from_value)
     aliases = _output_aliases(signature, output_filter)
     values = servable.run(feeds, [signature.outputs[alias].name for alias in aliases], timeout)
     return dict(zip(aliases, values))
 
 
-def signature_of(servable: Servable, name: str) -> Any:
+def signature_of(servable: Runnable, name: str) -> Any:
     """The SignatureDef `name`, or serving_default for "".
 
     Raises:

@@ -28,7 +28,11 @@ def serve_until_stopped(options: Options) -> int:
         print(error, file=sys.stderr)
         return 2
     rest = f" and REST at {server.rest_url}" if server.rest_url else ""
-    print(f"serving model {options.model_name!r}: gRPC at {server.grpc_address}{rest}; stop with Ctrl-C", flush=True)
+    names = ", ".join(map(repr, server.models))
+    print(
+        f"serving model{'s' * (len(server.models) > 1)} {names}: gRPC at {server.grpc_address}{rest}; stop with Ctrl-C",
+        flush=True,
+    )
     stops.get()
     server.stop()
     return 0

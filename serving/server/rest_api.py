@@ -1,39 +1,31 @@
-"""The REST API: predict, model status and metadata over HTTP, in JSON."""
+"""The REST API: predict, classify, regress, model status, metadata and metrics, in JSON."""
 
 from __future__ import annotations
 
-import gzip
-import io
+import hmac
 import logging
 import re
-import socketserver
-import threading
-import zlib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
 from google.protobuf import json_format
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_pb2,
+    regression_pb2,
+)
 
-from tfrec.errors import ServerError
-from tfrec.serving.server import rest_format, rest_json
+from tfrec.serving.server import rest_examples, rest_format, rest_json
 from tfrec.serving.server.errors import StatusError, invalid
 from tfrec.serving.server.models import Models
-from tfrec.serving.server.options import Options, threads
 
 MODEL = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
 PREDICTION_PATH = re.compile(rf"/v1/models/([^/:]+){MODEL}:(classify|regress|predict)", re.I | re.A)
 MODEL_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{MODEL}(?:/(metadata))?", re.I | re.A)
-LARGEST_BODY = 512 << 20  # bytes, also after decompression
-SLOWEST_READ = 60.0  # seconds without a byte from the client
 log = logging.getLogger(__name__)
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "POST, GET",
-    "Access-Control-Allow-Headers": "Content-Type",
-}
 
 
 class Answer(NamedTuple):
@@ -43,33 +35,54 @@ class Answer(NamedTuple):
 
 
 class RestApi:
-    """Answers requests, whatever server received them."""
+    """Answers requests, whatever server received them.
 
-    def __init__(self, models: Models, timeout: float) -> None:
+    Args:
+        timeout: seconds for one request.
+        metrics_path: where Prometheus reads, "" for nowhere.
+        token: the bearer token that requests must show, "" for none.
+    """
+
+    def __init__(self, models: Models, timeout: float, metrics_path: str = "", token: str = "") -> None:
         self._models = models
         self._timeout = timeout
+        self._metrics_path = metrics_path
+        self._token = token.encode()
+
+    def allows(self, headers: Any) -> bool:
+        """Whether a request with these headers shows the token, if one is needed."""
+        kind, _, shown = headers.get("Authorization", "").partition(" ")
+        return not self._token or (
+            kind.lower() == "bearer" and hmac.compare_digest(shown.strip().encode("latin-1", "replace"), self._token)
+        )
 
     def answer(self, method: str, path: str, body: bytes, headers: Any) -> Answer:
         """The answer to one request; errors become their HTTP status and a JSON object with the key "error"."""
+        bare = path.partition("?")[0]
+        if self._metrics_path and bare == self._metrics_path and method in ("GET", "HEAD"):
+            return Answer(200, self._models.metrics.text(), "text/plain")
         if not path.lower().startswith("/v1/"):
             return Answer(404, "Not Found", "text/plain")
         if method == "OPTIONS":
             return Answer(200) if headers.get("Origin", "").startswith("http") else Answer(400)
         try:
-            return Answer(200, self._body(method, path, body))
+            return Answer(200, self._body(method, path, bare, body))
         except StatusError as error:
             return Answer(error.http_status, rest_format.error_json(error.message))
         except Exception as error:
             log.exception("%s %s failed", method, path)
             return Answer(500, rest_format.error_json(f"internal error: {error!r}"))
 
-    def _body(self, method: str, path: str, body: bytes) -> str:
-        bare = path.partition("?")[0]
+    def _body(self, method: str, path: str, bare: str, body: bytes) -> str:
         if method == "POST" and (match := PREDICTION_PATH.fullmatch(bare)):
             name, version, label, verb = match.groups()
-            if verb.lower() != "predict":
-                raise StatusError("UNIMPLEMENTED", f"{verb.lower()} is not offered by the development server")
-            return self._predict(_model_spec(name, version, label), body)
+            spec, verb = _model_spec(name, version, label), verb.lower()
+            with self._models.metrics.request(spec.name, verb, "REST"):
+                document = rest_json.parse_object(body)
+                if verb == "predict":
+                    return self._predict(spec, document)
+                spec.signature_name = rest_json.signature_name(document)
+                return self._classify(spec, document) if verb == "classify" else self._regress(spec, document)
         if method == "GET" and (match := MODEL_PATH.fullmatch(bare)):
             name, version, label, metadata = match.groups()
             if not name:
@@ -78,8 +91,7 @@ class RestApi:
             return self._metadata(spec) if metadata else self._status(spec)
         raise invalid(f"Malformed request: {method} {path}")
 
-    def _predict(self, spec: model_pb2.ModelSpec, body: bytes) -> str:
-        document = rest_json.parse_object(body)
+    def _predict(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> str:
         row_form = False
 
         def inputs(infos: Any) -> dict[str, np.ndarray]:
@@ -89,6 +101,16 @@ class RestApi:
 
         outputs = self._models.predict_arrays(spec, inputs, self._timeout, rest_json.signature_name(document))
         return rest_format.json_from_outputs(outputs, row_form)
+
+    def _classify(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> str:
+        given = rest_examples.input_from_request(document, "classify")
+        request = classification_pb2.ClassificationRequest(model_spec=spec, input=given)
+        return rest_examples.classifications_json(self._models.classify(request, self._timeout).result)
+
+    def _regress(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> str:
+        given = rest_examples.input_from_request(document, "regress")
+        request = regression_pb2.RegressionRequest(model_spec=spec, input=given)
+        return rest_examples.regressions_json(self._models.regress(request, self._timeout).result)
 
     def _status(self, spec: model_pb2.ModelSpec) -> str:
         return _json(self._models.status(get_model_status_pb2.GetModelStatusRequest(model_spec=spec)))
@@ -104,14 +126,18 @@ class RestApi:
 
 
 def _model_spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelSpec:
-    spec = model_pb2.ModelSpec(name=unquote(name))
+    spec = model_pb2.ModelSpec(name=_unquoted(name))
     if version:
         if int(version) >= 1 << 63:
             raise invalid(f"Failed to convert version: {version} to numeric.")
         spec.version.value = int(version)
     elif label:
-        spec.version_label = unquote(label)
+        spec.version_label = _unquoted(label)
     return spec
+
+
+def _unquoted(text: str) -> str:
+    return unquote(text, errors="replace")  # protobuf takes nothing but UTF-8
 
 
 def _json(message: Any) -> str:
@@ -120,134 +146,3 @@ def _json(message: Any) -> str:
         return json_format.MessageToJson(message, including_default_value_fields=True, **options)
     except TypeError:  # protobuf 5 and later call it otherwise
         return json_format.MessageToJson(message, always_print_fields_with_no_presence=True, **options)
-
-
-class RestServer(ThreadingHTTPServer):
-    """Serves a `RestApi` over HTTP/1.1, one thread for each connection.
-
-    Raises:
-        ServerError: the port is taken.
-    """
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, models: Models, options: Options) -> None:
-        self.api = RestApi(models, options.rest_timeout)
-        self.cors = options.cors
-        self.permits = threading.BoundedSemaphore(threads(options.rest_threads))
-        self.in_progress = 0
-        self.changed = threading.Condition()
-        try:
-            super().__init__((options.host, options.rest_api_port or 0), RequestHandler)
-        except OSError as error:
-            raise ServerError(
-                f"cannot listen on {options.host}:{options.rest_api_port} for REST; is the port taken by another "
-                f"server? ({error.strerror or error})"
-            ) from error
-        self.port = self.server_address[1]
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="rest", daemon=True)
-
-    def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's own would look the host name up, which can be slow
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self, grace: float = 5.0) -> None:
-        """Accept no more connections and let requests in progress end, for at most `grace` seconds."""
-        if self._thread.is_alive():
-            self.shutdown()
-            self._thread.join()
-        self.server_close()
-        with self.changed:
-            self.changed.wait_for(lambda: not self.in_progress, grace)
-
-
-class RequestHandler(BaseHTTPRequestHandler):
-    """Reads one request after the other from a connection."""
-
-    server: RestServer
-    protocol_version = "HTTP/1.1"
-    timeout = SLOWEST_READ
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Requests are not logged."""
-
-    def do_GET(self) -> None:
-        with self.server.changed:
-            self.server.in_progress += 1
-        try:
-            try:
-                body = self._read_body()
-            except StatusError as error:
-                self.close_connection = True
-                self._write(Answer(error.http_status, rest_format.error_json(error.message)))
-                return
-            with self.server.permits:
-                answer = self.server.api.answer(self.command, self.path, body, self.headers)
-            self._write(answer)
-        finally:
-            with self.server.changed:
-                self.server.in_progress -= 1
-                self.server.changed.notify_all()
-
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET
-
-    def _write(self, answer: Answer) -> None:
-        content = answer.body.encode("utf-8", "surrogateescape")
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in CORS.items() if self.server.cors else ():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def _read_body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            body = self._read_chunks()
-        else:
-            length = self.headers.get("Content-Length", "0")
-            if not (length.isascii() and length.isdigit()):
-                raise invalid(f"Content-Length must be a number, got {length!r}")
-            _check_size(int(length))
-            body = self.rfile.read(int(length))
-        if self.headers.get("Content-Encoding", "").lower() == "gzip":
-            return _unzipped(body)
-        return body
-
-    def _read_chunks(self) -> bytes:
-        parts, total = [], 0
-        while True:
-            line = self.rfile.readline(1024).split(b";")[0].strip()
-            try:
-                size = int(line, 16)
-            except ValueError as error:
-                raise invalid(f"malformed chunk size {line!r}") from error
-            total += max(size, 0)
-            _check_size(total)
-            if size <= 0:
-                break
-            parts.append(self.rfile.read(size))
-            self.rfile.readline(1024)
-        while self.rfile.readline(65536).strip():  # trailers
-            pass
-        return b"".join(parts)
-
-
-def _check_size(size: int) -> None:
-    if size > LARGEST_BODY:
-        raise StatusError("RESOURCE_EXHAUSTED", f"the request body has more than {LARGEST_BODY} bytes")
-
-
-def _unzipped(body: bytes) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            content = stream.read(LARGEST_BODY + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise invalid(f"the body is not valid gzip: {error}") from error
-    _check_size(len(content))
-    return content

@@ -88,6 +88,16 @@ def _tokens(alias: str, array: np.ndarray) -> list[str]:
     return [json.dumps(value.decode("utf-8", "surrogateescape"), ensure_ascii=False) for value in values]
 
 
+def decimal32(value: float) -> str:
+    """A single-precision number as the API prints it."""
+    return _decimal(value, np.dtype(np.float32))
+
+
+def string(text: str) -> str:
+    """A string in quotes, with characters beyond ASCII as they are."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def _decimal(value: float, dtype: np.dtype) -> str:
     """The shortest of six digits or as many as tell the value apart, always recognisable as no integer."""
     if value != value:

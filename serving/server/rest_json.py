@@ -57,7 +57,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise invalid("JSON Parse error: Number too big to be stored in double.") from error
     if not isinstance(document, dict):
-        raise _format_error(document, "Is not object")
+        raise format_error(document, "Is not object")
     return document
 
 
@@ -69,7 +69,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     """
     name = document.get("signature_name", "")
     if not isinstance(name, str):
-        raise _format_error(document, "not formatted correctly. 'signature_name' key must be a string value.")
+        raise format_error(document, "not formatted correctly. 'signature_name' key must be a string value.")
     return name
 
 
@@ -92,11 +92,11 @@ def inputs_from_request(document: Mapping[str, Any], infos: Mapping[str, Any]) -
             return _column_form(document["inputs"], dtypes), False
         if "inputs" in document:
             reason = "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
-            raise _format_error(document, reason)
+            raise format_error(document, reason)
         if not isinstance(document["instances"], list):
-            raise _format_error(document, "Expecting 'instances' to be an list/array")
+            raise format_error(document, "Expecting 'instances' to be an list/array")
         if not document["instances"]:
-            raise _format_error(document, "No values in 'instances' array")
+            raise format_error(document, "No values in 'instances' array")
         return _row_form(document["instances"], dtypes), True
     except RecursionError as error:
         raise invalid("JSON Parse error: values are nested too deeply") from error
@@ -169,10 +169,11 @@ def _add_instance(
 
 def _is_named(value: Any) -> bool:
     """Whether `value` is an object of named tensors, rather than a tensor or a base64 object."""
-    return isinstance(value, dict) and not _is_base64(value)
+    return isinstance(value, dict) and not is_base64(value)
 
 
-def _is_base64(value: Any) -> bool:
+def is_base64(value: Any) -> bool:
+    """Whether `value` is an object that carries bytes as base64."""
     return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
 
 
@@ -216,7 +217,7 @@ def _converted(value: Any, dtype: Dtype | None) -> Any:
     """`value` as what an array of `dtype` holds."""
     name = dtype.name if dtype else "invalid"
     if name == "string":
-        return _bytes(value)
+        return bytes_from_json(value)
     if isinstance(value, dict):
         raise _type_error(value, name)
     if name in ("float", "double"):
@@ -242,10 +243,15 @@ def _as_float(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def _bytes(value: Any) -> bytes:
+def bytes_from_json(value: Any) -> bytes:
+    """The bytes of a JSON string or of a {"b64": ...} object.
+
+    Raises:
+        StatusError: it is neither.
+    """
     if isinstance(value, dict):
-        if not _is_base64(value):
-            raise _format_error(value, "not formatted correctly for base64 data")
+        if not is_base64(value):
+            raise format_error(value, "not formatted correctly for base64 data")
         try:
             text = value["b64"].rstrip("=")
             return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -275,11 +281,16 @@ def _array(flat: list[Any], shape: list[int], dtype: Dtype | None) -> np.ndarray
 
 
 def _type_error(value: Any, name: str) -> StatusError:
-    kind = str(value) if isinstance(value, bool) else TYPE_NAMES[type(value)]
-    return invalid(f"JSON Value: {_text(value)} Type: {kind} is not of expected type: {name}")
+    return invalid(f"JSON Value: {_text(value)} Type: {type_name(value)} is not of expected type: {name}")
 
 
-def _format_error(value: Any, reason: str) -> StatusError:
+def type_name(value: Any) -> str:
+    """What errors call the type of a JSON value."""
+    return str(value) if isinstance(value, bool) else TYPE_NAMES[type(value)]
+
+
+def format_error(value: Any, reason: str) -> StatusError:
+    """An INVALID_ARGUMENT error about a JSON value."""
     return invalid(f"JSON Value: {_text(value)} {reason}")
 
 

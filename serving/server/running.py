@@ -14,10 +14,13 @@ except ImportError as missing:
         f"the development server needs tensorflow-serving-api; install it with `pip install tfrec[serving]` ({missing})"
     ) from missing
 
+from tfrec.serving.server.config_file import ConfigFile
 from tfrec.serving.server.grpc_api import grpc_server
-from tfrec.serving.server.manager import ModelManager
+from tfrec.serving.server.metrics import Metrics, metrics_path
+from tfrec.serving.server.model_config import ModelConfig, configs_from_file
 from tfrec.serving.server.models import Models
-from tfrec.serving.server.rest_api import RestServer
+from tfrec.serving.server.registry import Registry
+from tfrec.serving.server.rest_server import RestServer
 
 GRACE = 5.0  # seconds that requests in flight get when the server stops
 
@@ -26,15 +29,26 @@ class RunningServer:
     """A server that answers until `stop`; also a context manager.
 
     Attributes:
+        models: the names of the models served at the start.
         grpc_address: host:port of the gRPC API.
         rest_url: http://host:port of the REST API, "" without one.
     """
 
-    def __init__(self, manager: ModelManager, grpc_: grpc.Server, grpc_port: int, rest: RestServer | None) -> None:
-        options = manager.options
-        self._manager = manager
+    def __init__(
+        self,
+        options: Options,
+        models: list[str],
+        registry: Registry,
+        config_file: ConfigFile | None,
+        grpc_: grpc.Server,
+        grpc_port: int,
+        rest: RestServer | None,
+    ) -> None:
+        self._registry = registry
+        self._config_file = config_file
         self._grpc = grpc_
         self._rest = rest
+        self.models = models
         self.grpc_address = f"{options.host}:{grpc_port}"
         self.rest_url = f"http://{options.host}:{rest.port}" if rest else ""
 
@@ -49,33 +63,45 @@ class RunningServer:
         self._grpc.wait_for_termination()
 
     def stop(self) -> None:
-        """Refuse new requests, let those in flight end, and free the model."""
+        """Refuse new requests, let those in flight end, and free the models."""
+        if self._config_file is not None:
+            self._config_file.stop()
         stopped = self._grpc.stop(GRACE)
         if self._rest is not None:
             self._rest.stop()
         stopped.wait()
-        self._manager.stop(GRACE)
+        self._registry.stop(GRACE)
 
 
 def start(options: Options) -> RunningServer:
-    """Load the model, then open the ports.
+    """Load the models, then open the ports.
 
     Raises:
-        ServableError: no version of the model can be loaded.
-        ServerError: a port is taken.
+        ServableError: no version of a model can be loaded.
+        ServerError: a port is taken, or a file that `options` name is malformed.
     """
-    manager = ModelManager(options)
-    manager.start()
-    models = Models({options.model_name: manager})
+    if options.model_config_file:
+        configs = configs_from_file(options.model_config_file)
+    else:
+        configs = [ModelConfig(options.model_name, options.base_path, options.policy)]
+    path = metrics_path(options.monitoring_config_file)
+    metrics = Metrics()
+    registry = Registry(options, metrics)
+    registry.start(configs)
+    models = Models(registry, metrics, options.check_method_names)
     rest = None
     try:
         server, port = grpc_server(models, options)
         if options.rest_api_port is not None:
-            rest = RestServer(models, options)
+            rest = RestServer(models, options, path)
     except BaseException:
-        manager.stop()
+        registry.stop()
         raise
+    config_file = None
+    if options.model_config_file and options.model_config_poll_wait > 0:
+        config_file = ConfigFile(options.model_config_file, options.model_config_poll_wait, registry)
+        config_file.start()
     server.start()
     if rest is not None:
         rest.start()
-    return RunningServer(manager, server, port, rest)
+    return RunningServer(options, [config.name for config in configs], registry, config_file, server, port, rest)

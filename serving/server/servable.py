@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -24,6 +24,18 @@ except ImportError:
 ENDLESS = 1e7  # seconds
 
 
+class Runnable(Protocol):
+    """What requests need of a servable, batched or not; `Servable` says what the parts mean."""
+
+    signatures: Mapping[str, Any]
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], fetches: Sequence[str], timeout: float | None = None
+    ) -> list[np.ndarray]: ...
+
+    def close(self) -> None: ...
+
+
 class Servable:
     """A session and the signatures it can run; safe to use from several threads.
 
@@ -32,7 +44,7 @@ class Servable:
     """
 
     def __init__(self, session: tf.compat.v1.Session, signatures: Mapping[str, Any]) -> None:
-        self.signatures = dict(signatures)
+        self.signatures: Mapping[str, Any] = dict(signatures)
         self._session = session
         self._outputs: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -94,8 +106,20 @@ def _milliseconds(timeout: float | None) -> int:
     return max(1, int(timeout * 1000))
 
 
-def load_servable(path: str) -> Servable:
-    """Load the SavedModel in the folder `path` with the tag "serve".
+def session_config(session_threads: int = 0, intra_op: int = 0, inter_op: int = 0) -> tf.compat.v1.ConfigProto:
+    """Threads within an op and between ops; `session_threads` stands for both, and 0 leaves it to TensorFlow."""
+    return tf.compat.v1.ConfigProto(
+        intra_op_parallelism_threads=session_threads or intra_op,
+        inter_op_parallelism_threads=session_threads or inter_op,
+    )
+
+
+def load_servable(
+    path: str,
+    tags: Sequence[str] = (tf.saved_model.SERVING,),
+    config: tf.compat.v1.ConfigProto | None = None,
+) -> Servable:
+    """Load the meta graph with `tags` of the SavedModel in the folder `path`.
 
     Raises:
         StatusError: there is no SavedModel, or it cannot be loaded.
@@ -106,9 +130,9 @@ def load_servable(path: str) -> Servable:
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}. "
             "Check that the directory exists and that you have the right permissions for accessing it.",
         )
-    session = tf.compat.v1.Session(graph=tf.Graph())
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
-        meta_graph = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], path)
+        meta_graph = tf.compat.v1.saved_model.load(session, list(tags), path)
         return Servable(session, meta_graph.signature_def)
     except BaseException as error:
         session.close()

@@ -10,20 +10,31 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def _write_half_plus(path, offset=2.0):
-    """y = 0.5 x + offset and y3 = 0.5 x2 + offset + 1, with a predict, a regress and a classify signature."""
+    """y = 0.5 x + offset and y3 = 0.5 x2 + offset + 1, of numbers and of tf.Examples, for all three methods."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
-        x = v1.placeholder(tf.float32, [None, 1], name="x")
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
+        number = tf.io.FixedLenFeature([1], tf.float32)
+        parsed = v1.parse_example(examples, {"x": number, "x2": tf.io.FixedLenFeature([1], tf.float32, [0.0])})
+        x = tf.identity(parsed["x"], name="x")
         slope = v1.get_variable("slope", initializer=0.5, use_resource=True)
         y = tf.add(slope * x, offset, name="y")
+        y2 = tf.add(slope * x, offset + 1, name="y2")
         y3 = tf.add(slope * x, offset + 1, name="y3")
         signatures = {
             "serving_default": _signature({"x": x}, {"y": y}, "tensorflow/serving/predict"),
+            "regress_x_to_y": _signature({"inputs": examples}, {"outputs": y}, "tensorflow/serving/regress"),
+            "regress_x_to_y2": _signature({"inputs": examples}, {"outputs": y2}, "tensorflow/serving/regress"),
+            "classify_x_to_y": _signature({"inputs": examples}, {"scores": y}, "tensorflow/serving/classify"),
             "regress_x2_to_y3": _signature({"inputs": x}, {"outputs": y3}, "tensorflow/serving/regress"),
             "classify_x2_to_y3": _signature({"inputs": x}, {"scores": y3}, "tensorflow/serving/classify"),
         }
+        predict = "tensorflow/serving/predict"
+        signatures["named_outputs"] = _signature({"x": x}, {"outputs": y}, predict)
+        signatures["named_scores"] = _signature({"x": x}, {"scores": y}, predict)
+        signatures["of_another_method"] = _signature({"x": x}, {"y": y}, "a method of its own")
         with_default = _signature({"x": x}, {"y": y}, "tensorflow/serving/predict")
         with_default.defaults["x"].CopyFrom(tf.make_tensor_proto([[8.0]]))
         signatures["with_default"] = with_default
@@ -128,6 +139,42 @@ def _write_echo(path):
     _write_module(path, serving_default=many, slow=slow, failing=failing, **echoes)
 
 
+def _write_judge(path):
+    """Classify and Regress with the signatures of TensorFlow 2, some of them of wrong shapes and types."""
+    import tensorflow as tf
+
+    def over_examples(outputs):
+        def make(module):
+            @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+            def judge(inputs):
+                features = {
+                    "x": tf.io.FixedLenFeature([], tf.float32),
+                    "word": tf.io.FixedLenFeature([], tf.string, ""),
+                }
+                parsed = tf.io.parse_example(inputs, features)
+                return outputs(parsed["x"], parsed["word"])
+
+            return judge
+
+        return make
+
+    def classes(x, word):
+        return {"classes": tf.stack([word, word + "!"], 1), "scores": tf.stack([x, -x], 1)}
+
+    _write_module(
+        path,
+        serving_default=over_examples(classes),
+        labels=over_examples(lambda x, word: {"classes": word[:, None]}),
+        twice=over_examples(lambda x, word: {"outputs": 2 * x}),
+        double=over_examples(lambda x, word: {"outputs": tf.cast(x, tf.float64)}),
+        wide=over_examples(lambda x, word: {"outputs": tf.stack([x, x], 1)}),
+        short=over_examples(lambda x, word: {"outputs": x[:1]}),
+        numbers=over_examples(lambda x, word: {"classes": x[:, None]}),
+        words=over_examples(lambda x, word: {"scores": word[:, None]}),
+        flat=over_examples(lambda x, word: {"scores": x}),
+    )
+
+
 H, E, K, N = 5, 3, 6, 20
 
 
@@ -213,6 +260,7 @@ def write_model():
         "half_plus": _write_half_plus,
         "echo": _write_echo,
         "recommender": _write_recommender,
+        "judge": _write_judge,
         "counter": lambda path: _write_module(path, **_counter_functions()),
     }
 
@@ -221,7 +269,7 @@ def write_model():
 def base_paths(tmp_path_factory, write_model):
     """Folders of models with one version each, by name."""
     root = tmp_path_factory.mktemp("models")
-    versions = {"half_plus": 123, "echo": 1, "recommender": 1, "counter": 1}
+    versions = {"half_plus": 123, "echo": 1, "recommender": 1, "counter": 1, "judge": 1}
     for name, version in versions.items():
         write_model[name](root / name / str(version))
     return {name: root / name for name in versions}
@@ -250,6 +298,12 @@ def half_plus(base_paths, serve_model):
 @pytest.fixture(scope="session")
 def echo(base_paths, serve_model):
     with serve_model(base_paths["echo"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def judge(base_paths, serve_model):
+    with serve_model(base_paths["judge"]) as server:
         yield server
 
 

@@ -6,7 +6,7 @@ import time
 import grpc
 import numpy as np
 import pytest
-from tensorflow_serving.apis import classification_pb2, inference_pb2, model_management_pb2, predict_pb2
+from tensorflow_serving.apis import predict_pb2
 
 from tfrec.serving.tensors import array_from_proto, fill_proto
 
@@ -251,16 +251,6 @@ def test_a25_a26_unix_socket_and_channel_arguments(base_paths, serve_model, stub
     with serve_model(base_paths["half_plus"], rest_api_port=None, **options):
         predict = stubs(f"unix:{tmp_path / 'socket'}").prediction.Predict
         assert predict(request(X)).outputs["y"].float_val[0] == 3.0
-
-
-def test_methods_not_offered_answer_unimplemented(half_plus, stubs):
-    stub = stubs(half_plus.grpc_address)
-    for method, message in (
-        (stub.prediction.Classify, classification_pb2.ClassificationRequest()),
-        (stub.prediction.MultiInference, inference_pb2.MultiInferenceRequest()),
-        (stub.model.HandleReloadConfigRequest, model_management_pb2.ReloadConfigRequest()),
-    ):
-        assert failure(method, message)[0] == "UNIMPLEMENTED"
 
 
 def test_many_clients_at_once_get_their_own_answers(predict):

@@ -1,6 +1,6 @@
 import pytest
 
-from tfrec.serving.server.options import Options, options_from_flags
+from tfrec.serving.server.options import FLAGS, OWN_FLAGS, Options, options_from_flags
 
 
 def test_flags_of_tensorflow_model_server_set_the_options():
@@ -50,3 +50,28 @@ def test_bad_flags_exit_with_status_2(flag):
     with pytest.raises(SystemExit) as stop:
         options_from_flags(["--model_base_path=/m", flag])
     assert stop.value.code == 2
+
+
+def test_i2_batching_parameters_need_batching(capsys):
+    with pytest.raises(SystemExit):
+        options_from_flags(["--model_base_path=/m", "--batching_parameters_file=/b"])
+    text = "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
+    assert text in capsys.readouterr().err
+
+
+# Flags of tensorflow_model_server 2.16, without those for GPU, TPU, TFLite and ALTS.
+REAL = """allow_version_labels_for_unavailable_models batching_parameters_file enable_batching
+enable_grpc_healthcheck_service enable_model_warmup enable_per_model_batching_parameters enable_profiler
+enable_serialization_as_tensor_content enable_signature_method_name_check enforce_session_run_timeout
+file_system_poll_wait_seconds flush_filesystem_caches grpc_channel_arguments grpc_max_threads grpc_socket_path
+load_retry_interval_micros max_num_load_retries model_base_path model_config_file model_config_file_poll_wait_seconds
+model_name monitoring_config_file num_load_threads num_request_iterations_for_warmup num_unload_threads
+platform_config_file port remove_unused_fields_from_bundle_metagraph rest_api_enable_cors_support
+rest_api_num_threads rest_api_port rest_api_timeout_in_ms saved_model_tags ssl_config_file
+tensorflow_inter_op_parallelism tensorflow_intra_op_parallelism tensorflow_session_config_file
+tensorflow_session_parallelism thread_pool_factory_config_file version xla_cpu_compilation_enabled"""
+
+
+def test_k4_every_flag_but_our_own_is_one_of_tensorflow_model_server():
+    names = {flag for flag, *_ in FLAGS}
+    assert names - set(REAL.split()) == set(OWN_FLAGS)

@@ -72,6 +72,49 @@ def test_g4_version_and_signature_name(ask):
         assert ask("POST", path, body)[1] == {"predictions": [3.0]}, path
 
 
+CLASSIFY, REGRESS = "/v1/models/default:classify", "/v1/models/default:regress"
+
+
+def test_g5_classify(ask):
+    body = {"signature_name": "classify_x_to_y", "examples": [{"x": 2.0}]}
+    assert ask("POST", CLASSIFY, body)[:2] == (200, {"results": [[["", 3.0]]]})
+
+
+def test_g6_regress(ask):
+    body = {"signature_name": "regress_x_to_y", "examples": [{"x": 2.0}, {"x": [80.0]}]}
+    assert ask("POST", REGRESS, body)[:2] == (200, {"results": [3.0, 42.0]})
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("{}", "When method is classify, key 'examples' is expected and was not found"),
+        ('{"examples": 1}', "list/array"),
+        ('{"examples": []}', "No examples in 'examples' array"),
+        ('{"examples": [[1]]}', "Example must be JSON object but got JSON Array"),
+        ('{"examples": [{"names": [1, "a"]}]}', "feature: names expecting type: int64"),
+        ('{"examples": [{"names": [null]}]}', "names has element with unexpected JSON type: Null"),
+        ('{"examples": [{"names": [{"k": 1}]}]}', "names has element with unexpected JSON type: Object"),
+        ('{"examples": [{"names": [[1]]}]}', "names has element with unexpected JSON type: Array"),
+        ('{"examples": [{"names": [18446744073709551615]}]}', "Only int64_t is supported"),
+        ('{"examples": [{"names": [{"b64": "?"}]}]}', "Unable to base64 decode"),
+        ('{"context": 1, "examples": [{"x": 1.0}]}', "Example must be JSON object but got JSON Number"),
+        ('{"signature_name": "nope", "examples": [{"x": 1.0}]}', "No signature was found with the name: nope"),
+    ],
+)
+def test_g30_examples_that_cannot_be_read(ask, body, text):
+    status, message = error(ask, body, CLASSIFY)
+    assert status == 400
+    assert text in message
+
+
+def test_g31_context_is_part_of_every_example(ask, judge):
+    body = {"signature_name": "regress_x_to_y", "context": {"x": 2.0}, "examples": [{}, {}]}
+    assert ask("POST", REGRESS, body)[1] == {"results": [3.0, 3.0]}
+    body = {"context": {"word": {"b64": "w6Q="}}, "examples": [{"x": 1.0}]}
+    assert caller(judge.rest_url)("POST", CLASSIFY, body)[1] == {"results": [[["ä", 1.0], ["ä!", -1.0]]]}
+
+
 def test_g7_status(ask):
     expected = {
         "model_version_status": [

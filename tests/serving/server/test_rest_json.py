@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import hypothesis.extra.numpy as arrays
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.serving.server.errors import StatusError
@@ -45,6 +45,7 @@ JSON = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["instances", "inputs", "signature_name"]), JSON, max_size=2),
     st.sampled_from([1, 3, 7, 9, 10, 20]),
