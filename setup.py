@@ -55,6 +55,7 @@ setup(
         "matplotlib>=3.8",
         "jinja2>=3.1",
         "grpcio>=1.60",
+        "grpcio-reflection>=1.48",
         "protobuf>=3.20.3",
         "tensorflow-serving-api>=2.16",
     ],

@@ -91,12 +91,13 @@ class Limits:
 
 
 class Task:
-    """One request in a queue; everything but `feeds` and `size` is guarded by the queue's lock."""
+    """One request in a queue; `taken` and `outcome` are guarded by the queue's lock, and `changed` waits with it."""
 
-    def __init__(self, feeds: Mapping[str, np.ndarray], size: int, deadline: float) -> None:
+    def __init__(self, feeds: Mapping[str, np.ndarray], size: int, deadline: float, lock: threading.Lock) -> None:
         self.feeds = feeds
         self.size = size
         self.deadline = deadline
+        self.changed = threading.Condition(lock)
         self.taken = False
         self.outcome: list[np.ndarray] | StatusError | None = None
 
@@ -137,21 +138,22 @@ class Queue:
         self._limits = limits
         self._batches: collections.deque[list[Task]] = collections.deque()
         self._running = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._filling = threading.Condition(self._lock)
 
     def run(self, feeds: Mapping[str, np.ndarray], timeout: float | None) -> list[np.ndarray]:
         """The request's own rows of each fetched tensor."""
         size = _size(feeds)
         if size > self._limits.batching.largest:
             raise invalid(f"Task size {size} is larger than maximum input batch size {self._limits.batching.largest}")
-        task = Task(feeds, size, float("inf") if timeout is None else time.monotonic() + timeout)
-        with self._changed:
+        task = Task(feeds, size, float("inf") if timeout is None else time.monotonic() + timeout, self._lock)
+        with self._lock:
             self._enqueue(task)
             while task.outcome is None and (task.taken or self._running or self._batches[0][0] is not task):
                 # threading refuses times beyond its own limit, and nobody waits that long
                 if task.taken or task.deadline > time.monotonic() + threading.TIMEOUT_MAX:
-                    self._changed.wait()
-                elif not self._changed.wait(max(0.0, task.deadline - time.monotonic())) and not task.taken:
+                    task.changed.wait()
+                elif not task.changed.wait(max(0.0, task.deadline - time.monotonic())) and not task.taken:
                     self._give_up(task)
             if task.outcome is None:
                 self._running = True
@@ -175,7 +177,7 @@ class Queue:
                 "The batch scheduling queue to which this task was submitted is full; "
                 f"currently {len(self._batches)} batches enqueued and max_enqueued_batches is {limit.most_waiting}",
             )
-        self._changed.notify_all()
+        self._filling.notify()
 
     def _give_up(self, task: Task) -> None:
         for batch in self._batches:
@@ -184,17 +186,17 @@ class Queue:
                 if not batch:
                     self._batches.remove(batch)
                 break
-        self._changed.notify_all()
+        self._wake_next()
         raise StatusError("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue")
 
     def _run_first_batch(self) -> None:
         limit = self._limits.batching
         with self._limits.permits:
-            with self._changed:
+            with self._lock:
                 if limit.timeout:
                     full = time.monotonic() + limit.timeout
                     while self._rows(0) < limit.largest and len(self._batches) == 1 and time.monotonic() < full:
-                        self._changed.wait(full - time.monotonic())
+                        self._filling.wait(full - time.monotonic())
                 tasks = self._batches.popleft()
                 for task in tasks:
                     task.taken = True
@@ -205,11 +207,17 @@ class Queue:
                 outcomes = [error] * len(tasks)
             except Exception as error:
                 outcomes = [StatusError("INTERNAL", f"{type(error).__name__}: {error}")] * len(tasks)
-        with self._changed:
+        with self._lock:
             for task, outcome in zip(tasks, outcomes):
                 task.outcome = outcome
+                task.changed.notify()
             self._running = False
-            self._changed.notify_all()
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        """Tell the request at the head of the queue that it may run it."""
+        if self._batches:
+            self._batches[0][0].changed.notify()
 
     def _rows(self, position: int) -> int:
         return sum(task.size for task in self._batches[position])

@@ -1,7 +1,8 @@
-"""The gRPC API: PredictionService, ModelService and, if wanted, grpc.health.v1.Health."""
+"""The gRPC API: PredictionService, ModelService, server reflection and, if wanted, grpc.health.v1.Health."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,6 +28,7 @@ from tfrec.serving.server.tls import credentials_from_file
 LARGEST_MESSAGE = (1 << 31) - 1
 HEALTHY_SERVICES = ("", "ModelService", "PredictionService")
 SERVING = 1
+log = logging.getLogger(__name__)
 
 
 def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
@@ -44,7 +46,10 @@ def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
             *_channel_arguments(options.grpc_channel_arguments),
         ],
     )
-    server.add_generic_rpc_handlers(_handlers(models, options))
+    services = _services(models, options)
+    for name, methods in services.items():
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+    _enable_reflection(server, [*services])
     host = f"[{options.host}]" if ":" in options.host else options.host
     credentials = credentials_from_file(options.ssl_config_file) if options.ssl_config_file else None
     port = _bound(server, f"{host}:{options.grpc_port}", credentials)
@@ -73,7 +78,7 @@ def _channel_arguments(text: str) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _handlers(models: Models, options: Options) -> tuple[grpc.GenericRpcHandler, ...]:
+def _services(models: Models, options: Options) -> dict[str, dict[str, grpc.RpcMethodHandler]]:
     def timed(method: Callable[[Any, float | None], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
         return lambda request, context: method(request, context.time_remaining() if options.enforce_timeout else None)
 
@@ -110,7 +115,7 @@ def _handlers(models: Models, options: Options) -> tuple[grpc.GenericRpcHandler,
     services = {"tensorflow.serving.PredictionService": prediction, "tensorflow.serving.ModelService": model}
     if options.health_service:
         services["grpc.health.v1.Health"] = {"Check": _unary(_health, wire.HealthCheckRequest)}
-    return tuple(grpc.method_handlers_generic_handler(name, methods) for name, methods in services.items())
+    return services
 
 
 def _unary(method: Callable[[Any, grpc.ServicerContext], Any], request_type: Any) -> grpc.RpcMethodHandler:
@@ -125,6 +130,19 @@ def _unary(method: Callable[[Any, grpc.ServicerContext], Any], request_type: Any
         request_deserializer=request_type.FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )
+
+
+def _enable_reflection(server: grpc.Server, services: list[str]) -> None:
+    """Let tools such as grpcurl ask for the messages of the services, where grpcio-reflection is installed."""
+    try:
+        from grpc_reflection.v1alpha import reflection
+    except ImportError:
+        log.info("server reflection is off, because grpcio-reflection is not installed")
+        return
+    # What is described are the generated messages; importing these modules makes them known.
+    from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2  # noqa: F401
+
+    reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
 
 
 def _health(request: Any, context: grpc.ServicerContext) -> Any:
