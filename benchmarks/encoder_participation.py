@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from random_weights import frozen_at_random
 
 from tfrec.cli.benchmark import PARTS, seeds, with_settings
 from tfrec.config import Config, load_config
@@ -35,7 +36,6 @@ from tfrec.evaluation.quality_page import spread_text
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.seeds import Comparison, Run, compared_over_seeds
 from tfrec.evaluation.wording import label, p_value
-from tfrec.model.build import build_encoder
 from tfrec.schema import Feature
 from tfrec.steps.quality import environment, model_recommender
 from tfrec.training.trainer import Trained, train
@@ -176,12 +176,7 @@ def measured(
 def with_encoder(config: Config, feature: Feature, encoder: Mapping[str, Any], weights: str) -> Config:
     """The configuration with this encoder and no other; `weights` is where random weights may be written."""
     if encoder.get("weights") == RANDOM:
-        import tensorflow as tf
-
-        tf.keras.utils.set_random_seed(config.training.seed)
-        fresh = {key: value for key, value in encoder.items() if key not in ("train", "weights")}
-        build_encoder(dataclasses.replace(feature, encoder=fresh)).network.save_weights(weights)
-        encoder = {**encoder, "weights": weights}
+        encoder = frozen_at_random(dataclasses.replace(feature, encoder=encoder), weights, config.training.seed).encoder
     items = config.schema.items
     features = tuple(
         dataclasses.replace(feature, encoder=encoder) if other.name == feature.name else other

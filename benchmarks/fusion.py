@@ -5,7 +5,9 @@
 Every way is a setting of the model, trained from the same configuration on the same divisions with the same seeds. The
 first is compared with. Settings for all alike are given by --set, as in `tfrec benchmark quality`; since what suits a
 regression need not suit a fusion, --set-fused gives settings to all ways but the regression. Vectors of frozen encoders
-are computed before the trainings, so that no way pays for them.
+are computed before the trainings, so that no way pays for them; with --frozen a CNN is one of these, as its random
+weights leave it. With --content regression the fusions are compared where a regression uses them: in the stage that
+trains its encoders.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from random_weights import frozen_at_random
+
 from tfrec.cli.benchmark import PARTS, seeds, with_settings
 from tfrec.config import Config, load_config
 from tfrec.config_checks import CHOICES
@@ -34,6 +38,7 @@ from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.seeds import Comparison, Run, compared_over_seeds
 from tfrec.evaluation.wording import label, p_value
 from tfrec.modalities import modalities
+from tfrec.schema import Feature
 from tfrec.steps.quality import METRICS, environment, model_recommender, settings_of
 from tfrec.training.trainer import train
 
@@ -52,20 +57,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), metavar="N,N")
     parser.add_argument("-k", type=int, default=10, metavar="N", help="cut-off (default: 10)")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
+    parser.add_argument(
+        "--content", choices=("joint", REGRESSION), default="joint", help="where items are fused (default: joint)"
+    )
+    parser.add_argument("--frozen", default="", metavar="FEATURES", help="their CNNs keep the random weights they have")
     parser.add_argument("--set-fused", action="append", default=[], metavar="KEY=VALUE", help="not for the regression")
     parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
     given = parser.parse_args(arguments)
     config = load_config(given.config)
     configs = {
         way: with_settings(config, [*given.settings, *(given.set_fused if way != REGRESSION else []), *settings])
-        for way, settings in wanted_ways(given.ways).items()
+        for way, settings in wanted_ways(given.ways, given.content).items()
     }
     config = next(iter(configs.values()))
     if len(modalities(config.schema)) < 2:
         raise ConfigError(f"{config.source} has one modality or none, so there is nothing to fuse; name more features")
     lines, sections = [], []
     for chosen in wanted_protocols(given.protocols):
-        comparison, seconds = measured(configs, chosen, given.part, given.seeds, given.k)
+        with tempfile.TemporaryDirectory() as folder:
+            ready = frozen(configs, given.frozen, folder)
+            comparison, seconds = measured(ready, chosen, given.part, given.seeds, given.k)
         section = markdown_table(table(comparison, seconds))
         counts = f"{comparison.users:,.0f} users, {comparison.candidates:,.0f} candidates. {chosen.measured}"
         lines += [f"## {chosen.name}: {chosen.title}", "", *section, "", counts, ""]
@@ -80,24 +91,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def all_ways() -> dict[str, list[str]]:
-    """Every way by name, as settings: the fusions of content and ids trained together, then the regression."""
-    ways = {fusion: ["model.content=joint", f"model.fusion={fusion}"] for fusion in CHOICES["model.fusion"]}
-    return {**ways, REGRESSION: [f"model.content={REGRESSION}"]}
+def all_ways(content: str = "joint") -> dict[str, list[str]]:
+    """Every way by name, as settings.
+
+    With `joint` the fusions of content and ids trained together, then the regression; else the regressions whose
+    encoders learn in a model of each fusion.
+    """
+    ways = {fusion: [f"model.content={content}", f"model.fusion={fusion}"] for fusion in CHOICES["model.fusion"]}
+    return ways if content == REGRESSION else {**ways, REGRESSION: [f"model.content={REGRESSION}"]}
 
 
-def wanted_ways(names: str) -> dict[str, list[str]]:
+def wanted_ways(names: str, content: str) -> dict[str, list[str]]:
     """The named ways in the order of their names, all where none is named.
 
     Raises:
         ConfigError: if one is unknown.
     """
-    known = all_ways()
+    known = all_ways(content)
     wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)
     for name in wanted:
         if name not in known:
             raise ConfigError(f"--ways names {name!r}; there are {', '.join(known)}")
     return {name: known[name] for name in wanted}
+
+
+def frozen(configs: Mapping[str, Config], names: str, folder: str) -> dict[str, Config]:
+    """The configurations with the CNNs of the named features kept as they begin, the same for all ways.
+
+    Args:
+        names: image or audio features separated by commas.
+        folder: where the weights are written.
+
+    Raises:
+        ConfigError: if there is no such feature.
+    """
+    first = next(iter(configs.values()))
+    cnns = {feature.name: feature for feature in first.schema.content() if feature.modality in ("image", "audio")}
+    replaced = {}
+    for name in (name.strip() for name in names.split(",") if name.strip()):
+        if name not in cnns:
+            there = f"there are {', '.join(cnns)}" if cnns else "there is none"
+            raise ConfigError(f"--frozen names {name!r}, which is no image or audio feature of the items; {there}")
+        replaced[name] = frozen_at_random(cnns[name], os.path.join(folder, f"{name}.h5"), first.training.seed)
+    return {way: with_features(config, replaced) for way, config in configs.items()}
+
+
+def with_features(config: Config, replaced: Mapping[str, Feature]) -> Config:
+    """The configuration with other item features under the same names."""
+    items = config.schema.items
+    features = tuple(replaced.get(feature.name, feature) for feature in items.features)
+    schema = dataclasses.replace(config.schema, items=dataclasses.replace(items, features=features))
+    return dataclasses.replace(config, schema=schema)
 
 
 def wanted_protocols(names: str) -> list[Protocol]:
@@ -181,6 +225,10 @@ def page(
         f"{', '.join(map(str, given.seeds))}. ± is the standard deviation between seeds; p of a t-test paired by user. "
         "Seconds are means over seeds of a whole training, from vectors of frozen encoders that were computed before."
     )
+    if given.frozen:
+        about += f" The CNN of {given.frozen} is one of these, with random weights that are the same for all ways."
+    if given.content == REGRESSION:
+        about += " Every model is a regression; its encoders learned in a model that fuses them in the way named."
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     versions = f"{machine['cores']} cores ({machine['architecture']}), Python {machine['python']}, {packages}."
     head = ["# Fusions of modalities", "", "```", command, "```", "", about, ""]
@@ -192,6 +240,8 @@ def command_line(given: argparse.Namespace) -> str:
     folder, name = os.path.split(os.path.abspath(given.config))
     words = ["python", "benchmarks/fusion.py", "-c", f"{os.path.basename(folder)}/{name}"]
     words += ["--ways", given.ways] if given.ways else []
+    words += ["--content", given.content] if given.content != "joint" else []
+    words += ["--frozen", given.frozen] if given.frozen else []
     words += ["--protocols", given.protocols, "--part", given.part, "--seeds", ",".join(map(str, given.seeds))]
     words += ["-k", str(given.k)]
     for setting in given.settings:

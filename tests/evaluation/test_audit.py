@@ -115,17 +115,30 @@ def test_the_only_modality_cannot_be_compared_where_nothing_is_left():
 def test_the_page_and_the_document_tell_the_same():
     trials, found = judged(WARM, COLD)
     machine = {"cores": 2, "architecture": "any", "python": "3", "packages": {"numpy": "1"}}
-    page = audit_markdown("Shop", trials, list(found.values()), "Trained.", "validation", "tfrec audit", machine)
+    page = audit_markdown(
+        "Shop", trials, list(found.values()), {"text": 7.0}, "Trained.", "validation", "tfrec audit", machine
+    )
     assert "To be switched off: `model.without: [poster]`." in page
     assert f"- {found['poster'].sentence}" in page and "0.0083 of a t-test" in page
     assert page.count("| without poster |") == 2 and page.count("| ids only |") == 1
-    header, *rows = trial_table(trials[0])
-    assert header[-3:] == ["minus all", "minus ids only", "seconds"] and rows[0][-1] == "5.0"
+    header, *rows = trial_table(trials[0], {"text": 7.0})
+    assert header[-4:] == ["minus all", "minus ids only", "s to encode", "s to train"]
+    costs = {row[0]: row[-2:] for row in rows}
+    assert costs["all"] == costs["text alone"][:1] + ["5.0"] == ["7.0", "5.0"]
+    assert costs["without text"] == ["0.0", "5.0"] and costs["without poster"] == ["7.0", "2.0"]
     features = {"attributes": ("genres", "year"), "text": ("text",), "poster": ("poster",)}
     document = audit_document(trials, list(found.values()), features)
     record = read_audit("a.json", json.dumps(document).encode())
     assert record.harmful == ("poster",) and record.sentences["poster"] == found["poster"].sentence
     assert record.features == features
+
+
+def test_a_variant_that_was_only_masked_costs_the_training_of_all():
+    trial = make_trial("cold items", COLD)
+    masked = dataclasses.replace(trial, seconds={"all": (2.0, 4.0)})
+    costs = {row[0]: row[-2:] for row in trial_table(masked, {"text": 7.0})[1:]}
+    assert costs["all"] == ["7.0", "3.0"] and costs["poster alone"] == ["0.0", "as all"]
+    assert trial_table(masked, {})[0][-2:] == ["minus all", "s to train"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"modalities": {"text": {}}}', b'{"warm": 1}'])

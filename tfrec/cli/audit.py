@@ -44,6 +44,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--protocol", default="", metavar="NAME", help="for warm items (default: split.protocol, else per-user)"
     )
+    parser.add_argument("--items", choices=("warm", "cold", "both"), default="both", help="which kind (default: both)")
     add_measuring(parser, part="validation")
     parser.add_argument(
         "--mask", action="store_true", help="train once, and hide modalities instead of training without them"
@@ -66,16 +67,19 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     from tfrec.evaluation.audit_record import audit_document
     from tfrec.evaluation.protocols import protocol
     from tfrec.modalities import features_of
-    from tfrec.steps.audit import Plan, audit_modalities
+    from tfrec.steps.audit import ITEMS, Plan, audit_modalities
     from tfrec.steps.quality import environment, settings_of
 
     warm = protocol(given.protocol or _warm_protocol(config))
-    plan = Plan(given.seeds, given.part, given.k, given.mask, given.stop_early)
+    items = tuple(kind for kind in ITEMS if given.items in ("both", kind.partition(" ")[0]))
+    plan = Plan(given.seeds, given.part, given.k, given.mask, given.stop_early, items)
     folder = os.path.join(config.data.output, "audit")
     with output.progress() as progress:
         trials, encoding = audit_modalities(config, warm, plan, folder, output.say, progress)
     judged = verdicts(trials, encoding)
     how, command, machine = (MASKED if plan.mask else TRAINED), _command(given), environment()
+    if len(items) < len(ITEMS):
+        how += f" Only {items[0]} were measured, so a verdict says nothing of the others."
     document = {
         "config": config.name,
         "command": command,
@@ -89,11 +93,11 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     }
     for trial in trials:
         output.say(f"\n{trial.items}, {trial.protocol.name}")
-        output.show(table_of(trial_table(trial)))
+        output.show(table_of(trial_table(trial, encoding)))
     for verdict in judged:
         output.tell(verdict.sentence)
     out = given.out or os.path.join(folder, "audit")
-    page = audit_markdown(f"Modalities: {config.name}", trials, judged, how, plan.part, command, machine)
+    page = audit_markdown(f"Modalities: {config.name}", trials, judged, encoding, how, plan.part, command, machine)
     write_text(f"{out}.json", json.dumps(document, indent=1) + "\n")
     write_text(f"{out}.md", page)
     output.say(f"wrote {out}.json and {out}.md")
@@ -142,6 +146,7 @@ def _command(given: argparse.Namespace) -> str:
     """What to type for the same result; paths are left to the reader."""
     words = ["tfrec", "audit", "-c", os.path.basename(given.config)]
     words += ["--protocol", given.protocol] if given.protocol else []
+    words += ["--items", given.items] if given.items != "both" else []
     words += ["--seeds", ",".join(map(str, given.seeds)), "--part", given.part, "-k", str(given.k)]
     words += ["--mask"] if given.mask else []
     words += ["--stop-early"] if given.stop_early else []

@@ -13,21 +13,26 @@ from tfrec.evaluation.wording import label, p_value
 SHOWN = ("ndcg", "recall")
 
 
-def trial_table(trial: Trial) -> list[list[str]]:
-    """Header and rows: a variant each, with how far it is from all modalities and from ids only, and its seconds."""
+def trial_table(trial: Trial, encoding: Mapping[str, float]) -> list[list[str]]:
+    """Header and rows: a variant each, with how far it is from all modalities and from ids only, and what it costs.
+
+    Args:
+        encoding: seconds that encoding the catalogue takes, by modality with a frozen encoder.
+    """
     metrics = [f"{name}@{trial.k}" for name in SHOWN]
     header = ["", *map(label, metrics), f"minus {ALL}"]
     header += [f"minus {IDS}"] if trial.against_ids else []
-    header += ["seconds"] if trial.seconds else []
-    rows = [header]
-    for variant in trial.kept:
+    header += ["s to encode"] if encoding else []
+    rows = [[*header, "s to train"]]
+    for variant, kept in trial.kept.items():
         spreads = trial.against_all.metrics[variant]
         row = [variant, *(spread_text(metric, spreads[metric], metric == trial.metric) for metric in metrics)]
         row.append(_apart(trial.against_all, variant, trial.metric))
         row += [_apart(trial.against_ids, variant, trial.metric)] if trial.against_ids else []
-        if trial.seconds:
-            seconds = trial.seconds.get(variant, ())
-            row.append(f"{sum(seconds) / len(seconds):.1f}" if seconds else "")
+        row += [f"{sum(encoding.get(name, 0.0) for name in kept):.1f}"] if encoding else []
+        seconds = trial.seconds.get(variant)
+        # What was not trained by itself is the model of all modalities with some of them hidden.
+        row.append(f"{sum(seconds) / len(seconds):.1f}" if seconds else f"as {ALL}")
         rows.append(row)
     return rows
 
@@ -36,6 +41,7 @@ def audit_markdown(
     title: str,
     trials: Sequence[Trial],
     judged: Sequence[Verdict],
+    encoding: Mapping[str, float],
     how: str,
     part: str,
     command: str,
@@ -44,6 +50,7 @@ def audit_markdown(
     """The page: what is said of each modality, the tables, how it was measured, the machine and versions.
 
     Args:
+        encoding: seconds that encoding the catalogue takes, by modality with a frozen encoder.
         how: how a variant was made, in words.
         part: `validation` or `test`.
     """
@@ -52,12 +59,12 @@ def audit_markdown(
     lines += ["", _conclusion(judged), "", rule(trials), "", how, ""]
     for trial in trials:
         comparison = trial.against_all
-        lines += [f"## {trial.items}: {trial.protocol.name}", "", *markdown_table(trial_table(trial)), ""]
+        lines += [f"## {trial.items}: {trial.protocol.name}", "", *markdown_table(trial_table(trial, encoding)), ""]
         lines += [f"{trial.protocol.measured} {_part(part)}", ""]
         lines += [
             f"{comparison.users:,.0f} users, {comparison.candidates:,.0f} candidates, seeds "
             f"{', '.join(map(str, comparison.seeds))}; ± is the standard deviation between seeds; p of a t-test paired "
-            "by user, each user with the mean over seeds; seconds are means over seeds of a whole training.",
+            f"by user, each user with the mean over seeds; {_costs(encoding)}.",
             "",
         ]
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
@@ -76,6 +83,14 @@ def _conclusion(judged: Sequence[Verdict]) -> str:
     if len(harmful) > 1:
         told += " Each was judged with the others there, so audit again once they are off."
     return told
+
+
+def _costs(encoding: Mapping[str, float]) -> str:
+    told = "seconds to train are means over seeds of a whole training, with whatever encoder is trained in it"
+    if not encoding:
+        return told
+    frozen = "are those of frozen encoders over the catalogue, spent once, because their vectors are cached"
+    return f"seconds to encode {frozen}; {told}"
 
 
 def _part(part: str) -> str:

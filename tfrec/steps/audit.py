@@ -30,7 +30,7 @@ from tfrec.steps.quality import METRICS, model_recommender
 from tfrec.training.trainer import Trained, train
 
 COLD = "held-out-items"
-WARM_ITEMS, COLD_ITEMS = "warm items", "cold items"
+ITEMS = WARM_ITEMS, COLD_ITEMS = "warm items", "cold items"
 
 Say = Callable[[str], None]
 Progress = Callable[[str, int, int], None]
@@ -46,6 +46,7 @@ class Plan:
         k: the cut-off.
         mask: hide modalities from one model that was trained with all, instead of training without them.
         stop_early: hold back a validation part and stop training by it; else all epochs are trained.
+        items: the kinds of items, `warm items`, `cold items` or both.
     """
 
     seeds: Sequence[int] = (0, 1, 2)
@@ -53,12 +54,13 @@ class Plan:
     k: int = 10
     mask: bool = False
     stop_early: bool = False
+    items: Sequence[str] = ITEMS
 
 
 def audit_modalities(
     config: Config, warm: Protocol, plan: Plan, directory: str, say: Say = print, progress: Progress | None = None
 ) -> tuple[list[Trial], dict[str, float]]:
-    """Measure every variant on warm items under the protocol `warm`, and on held-out items.
+    """Measure every variant on warm items under the protocol `warm` and on held-out items, or on one kind of these.
 
     Args:
         directory: folder for the ingested data. Vectors of frozen encoders are computed anew, once, so that the time
@@ -80,10 +82,11 @@ def audit_modalities(
         )
     os.makedirs(directory, exist_ok=True)
     encoding: dict[str, float] = {}
+    protocols = {WARM_ITEMS: warm, COLD_ITEMS: protocol(COLD)}
     with tempfile.TemporaryDirectory(dir=directory) as cache:
         trials = [
-            _trial(config, items, chosen, plan, directory, cache, encoding, say, progress)
-            for items, chosen in ((WARM_ITEMS, warm), (COLD_ITEMS, protocol(COLD)))
+            _trial(config, items, protocols[items], plan, directory, cache, encoding, say, progress)
+            for items in plan.items
         ]
     return trials, encoding
 
@@ -99,7 +102,7 @@ def _trial(
     say: Say,
     progress: Progress | None,
 ) -> Trial:
-    """Measure every variant on one kind of items; fills `encoding` on warm items."""
+    """Measure every variant on one kind of items; fills `encoding` on the first kind."""
     warm = items == WARM_ITEMS
     kept = variants(modalities(config.schema), with_ids=warm and config.model.use_id)
     seconds: dict[str, list[float]] = {}
@@ -113,7 +116,7 @@ def _trial(
         dataset = chosen.dataset(divided, seed, plan.part, plan.stop_early)
         (task,) = chosen.tasks(dataset, plan.part, plan.stop_early)
         k = min(k, len(task.candidates))
-        if number == 0 and warm:
+        if number == 0 and items == plan.items[0]:
             encoding.update(_encoding_seconds(settings, dataset, cache, progress))
             # What starting takes once must not count as the time of the first variant.
             _timed(_of_one_epoch(settings), dataset, cache, progress)
