@@ -26,6 +26,14 @@ def fit(plain_world, plain_dataset, tmp_path):
     return run
 
 
+@pytest.fixture
+def fashion(plain_dataset):
+    """The shop where all that is asked for is among its most popular items."""
+    popular = np.argsort(-np.bincount(plain_dataset.train.item))[:12]
+    kept = np.flatnonzero(np.isin(plain_dataset.validation.item, popular))
+    return dataclasses.replace(plain_dataset, validation=plain_dataset.validation.take(kept))
+
+
 def alarms_of(lines):
     return [line for line in lines if line.startswith("alarm, ")]
 
@@ -39,8 +47,8 @@ def test_a_healthy_training_tells_no_alarm(fit):
     assert trained.alarms == [] and alarms_of(lines) == []
 
 
-def test_a_model_that_learned_nothing_is_told_to_be_below_popularity(fit):
-    trained, lines = fit(model=JOINT, learning_rate=1e-7)
+def test_a_model_that_learned_nothing_is_told_to_be_below_popularity(fit, fashion):
+    trained, lines = fit(fashion, model=JOINT, learning_rate=1e-7)
     (alarm,) = trained.alarms
     assert alarm.name == "below MostPop"
     assert alarm.numbers["model"] == pytest.approx(trained.history[-1]["ndcg@10"], abs=1e-6)
@@ -50,8 +58,23 @@ def test_a_model_that_learned_nothing_is_told_to_be_below_popularity(fit):
     assert line == str(alarm) and lines.index(line) == 3
 
 
-def test_a_table_of_items_that_learned_nothing_is_told_before_factors_and_content_come(fit):
-    trained, lines = fit(learning_rate=1e-7)
+def test_a_model_below_popularity_by_chance_is_not_told_so(fit, plain_dataset):
+    trained, _ = fit(epochs=1)
+    validation = rebuilt(trained, plain_dataset)
+    reached = validation.metrics()["ndcg@10"]
+    assert raised(validation, reached + 1e-6) == set()
+    assert raised(validation, 0.99) == {"below MostPop"}
+
+
+def raised(validation, popular):
+    """The alarms where every user would have this nDCG by the most popular items."""
+    validation.most_pop = np.full(len(validation.task.users), popular)
+    validation.metrics()
+    return {alarm.name for alarm in validation.alarms}
+
+
+def test_a_table_of_items_that_learned_nothing_is_told_before_factors_and_content_come(fit, fashion):
+    trained, lines = fit(fashion, learning_rate=1e-7)
     assert {alarm.name for alarm in trained.alarms} == {"collapse", "below MostPop"}
     told = alarms_of(lines)
     assert len(told) == 2 and {lines.index(line) for line in told} == {3, 4}

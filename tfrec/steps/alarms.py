@@ -62,4 +62,6 @@ def _below_most_pop(metric: str, evaluation: Evaluation) -> Alarm | None:
     ours, popular = reached[evaluation.model.name], reached.get(MostPop.name)
     if ours is None or popular is None or ours.value is None or popular.value is None:
         return None
-    return below_most_pop(metric, ours.value, popular.value, evaluation.users, "test")
+    apart = evaluation.difference(MostPop.name, metric)
+    p_value = apart.p_value if apart else None
+    return below_most_pop(metric, ours.value, popular.value, p_value, evaluation.users, "test")

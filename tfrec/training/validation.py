@@ -19,10 +19,11 @@ from tfrec.data.vocabulary import FeatureSpace
 from tfrec.encoders.item_inputs import ItemInputs
 from tfrec.errors import DataError
 from tfrec.evaluation.baselines import MostPop
-from tfrec.evaluation.metrics import ranking_metrics
+from tfrec.evaluation.metrics import mean, user_metrics
 from tfrec.evaluation.recommenders import BaselineRecommender
 from tfrec.evaluation.tasks import Task, warm_task
 from tfrec.evaluation.topk import top_k
+from tfrec.evaluation.uncertainty import paired_p_values
 from tfrec.model.embedding import Embedder
 from tfrec.training.callbacks import MONITORED
 from tfrec.training.interactions import Interactions
@@ -60,7 +61,7 @@ class Validation(tf.keras.callbacks.Callback):
         self.history, self.features = history, features
         self.task, self.popular = task, popular
         self.k = popular.shape[1]
-        self.most_pop = ranking_metrics(popular, task.truth, [self.k])[f"ndcg@{self.k}"]
+        self.most_pop = user_metrics(popular, task.truth, [self.k])[f"ndcg@{self.k}"]
         self.alarms: list[Alarm] = []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -74,17 +75,19 @@ class Validation(tf.keras.callbacks.Callback):
         queries = self.embedder.queries(table, self.history, self.features)
         task = self.task
         found = top_k(queries, table, self.k, exclude=task.exclude, candidates=task.candidates, truth=task.truth)
-        values = ranking_metrics(found.positions, task.truth, [self.k])
+        values = user_metrics(found.positions, task.truth, [self.k])
         self._look_for_alarms(table, found.positions, values[f"ndcg@{self.k}"])
-        return {"recall@10": values[f"recall@{self.k}"], MONITORED: values[f"ndcg@{self.k}"]}
+        return {"recall@10": mean(values[f"recall@{self.k}"]), MONITORED: mean(values[f"ndcg@{self.k}"])}
 
-    def _look_for_alarms(self, table: np.ndarray, lists: np.ndarray, ndcg: float) -> None:
+    def _look_for_alarms(self, table: np.ndarray, lists: np.ndarray, ndcg: np.ndarray) -> None:
+        """Look at item vectors [N, D], lists int [V, k] and the users' nDCG [V]."""
         task = self.task
+        p_value = float(paired_p_values((ndcg - self.most_pop)[:, np.newaxis])[0])
         found = [
             asked_and_known(task.truth, task.exclude, "validation"),
             same_for_everyone(lists, self.popular, task.exclude, task.candidates),
             low_rank(table[task.candidates]),
-            below_most_pop(MONITORED, ndcg, self.most_pop, len(task.users), "validation"),
+            below_most_pop(MONITORED, mean(ndcg), mean(self.most_pop), p_value, len(task.users), "validation"),
         ]
         self.alarms = [alarm for alarm in found if alarm]
 
