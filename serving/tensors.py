@@ -41,7 +41,7 @@ DTYPES = tuple(
 )
 BY_NUMBER = {dtype.number: dtype for dtype in DTYPES}
 BY_NUMPY = {dtype.numpy: dtype for dtype in DTYPES}
-LARGEST_EXPANSION = 1 << 28  # elements that a message may ask for by repeating its last value
+LARGEST_EXPANSION = 1 << 24  # elements that a message may ask for by repeating its last value
 
 
 def array_from_proto(proto: Any) -> np.ndarray:

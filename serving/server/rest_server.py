@@ -89,9 +89,12 @@ class RestServer(ThreadingHTTPServer):
         """A connection that breaks is the client's affair."""
 
     @contextlib.contextmanager
-    def time_limited(self, connection: socket.socket) -> Iterator[None]:
-        """Closes the connection if what is done with it in this context takes longer than the limit."""
-        self._deadlines[connection] = time.monotonic() + self.time_limit
+    def time_limited(self, connection: socket.socket, limit: float | None = None) -> Iterator[None]:
+        """Closes the connection if what is done with it takes longer than `limit` seconds, or the time of a request.
+
+        What is done inside within a limit of its own ends the outer limit.
+        """
+        self._deadlines[connection] = time.monotonic() + (self.time_limit if limit is None else limit)
         try:
             yield
         finally:
@@ -126,6 +129,11 @@ class RequestHandler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Requests are not logged."""
+
+    def handle_one_request(self) -> None:
+        """A request line must come before the connection counts as idle, and not letter by letter."""
+        with self.server.time_limited(self.connection, LONGEST_IDLE):
+            super().handle_one_request()
 
     def parse_request(self) -> bool:
         """The request line is read by now; the headers and the body must not take long."""
