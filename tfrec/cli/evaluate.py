@@ -52,7 +52,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     outcome = evaluate_servable(config, dataset, model, places.evaluation(model), report, history, output.say)
     for result in (*outcome.further, outcome.warm, outcome.cold):
         if result is not None:
-            output.show(console_table(result, k=min(10, max(result.ks))))
+            output.show(console_table(result))
     for reason in outcome.reasons:
         output.say(f"not blessed: {reason}")
     if outcome.blessed:

@@ -19,7 +19,7 @@ def show_evaluation(folder: str, output: Output) -> None:
     for part in ("warm", "cold"):
         if report[part]:
             evaluation = Evaluation.from_json(report[part])
-            output.show(console_table(evaluation, k=min(10, max(evaluation.ks))))
+            output.show(console_table(evaluation))
 
 
 def table_of(rows: list[list[str]]) -> Any:

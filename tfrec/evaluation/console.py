@@ -17,9 +17,10 @@ def console_table(evaluation: Evaluation, k: int = 10, metrics: Sequence[str] = 
     """Return a rich table that fits 80 columns: a row per recommender, the model first; the best of a column is bold.
 
     Args:
-        k: cut-off of the default metrics.
+        k: cut-off of the default metrics; the largest there is, if that is smaller.
         metrics: names such as `recall@20` to show instead.
     """
+    k = min(k, max(evaluation.ks))
     names = list(metrics) or [f"{name}@{k}" for name in _DEFAULT]
     table = Table(
         title=f"{evaluation.task}, {evaluation.users:,} users, {evaluation.candidates:,} candidates",
