@@ -35,6 +35,9 @@ def _write_half_plus(path, offset=2.0):
         signatures["named_outputs"] = _signature({"x": x}, {"outputs": y}, predict)
         signatures["named_scores"] = _signature({"x": x}, {"scores": y}, predict)
         signatures["of_another_method"] = _signature({"x": x}, {"y": y}, "a method of its own")
+        with tf.control_dependencies([tf.debugging.Assert(False, ["this output fails"])]):
+            fails = tf.identity(y, name="fails")
+        signatures["one_fails"] = _signature({"x": x}, {"y": y, "fails": fails}, predict)
         with_default = _signature({"x": x}, {"y": y}, "tensorflow/serving/predict")
         with_default.defaults["x"].CopyFrom(tf.make_tensor_proto([[8.0]]))
         signatures["with_default"] = with_default
@@ -134,9 +137,16 @@ def _write_echo(path):
 
         return fail
 
+    def uneven(module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def uneven(x):
+            return {"all": x, "first": x[:1]}
+
+        return uneven
+
     dtypes = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool", "string", "half")
     echoes = {f"echo_{name}": one(tf.as_dtype(name)) for name in dtypes}
-    _write_module(path, serving_default=many, slow=slow, failing=failing, **echoes)
+    _write_module(path, serving_default=many, slow=slow, failing=failing, uneven=uneven, **echoes)
 
 
 def _write_judge(path):

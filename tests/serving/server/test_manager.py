@@ -4,6 +4,8 @@ import re
 import shutil
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import grpc
 import numpy as np
@@ -179,6 +181,31 @@ def test_e6_deleting_the_newest_version_brings_the_older_one_back(publish, serve
         assert answer(client) == (2.0, 1)
 
 
+def test_e9_renamed_version_is_another_version(publish, serve_model):
+    base = publish(1)
+    with serve_model(base, rest_api_port=None) as server, Client(server.grpc_address) as client:
+        (base / "1").rename(base / "7")
+        wait_for(lambda: states(client) == {7: "AVAILABLE", 1: "END"})
+        assert answer(client) == (2.0, 7)
+
+
+def test_k5_metadata_is_found_only_while_a_version_is_available_and_status_always(publish, serve_model):
+    base = publish(1)
+
+    def got(path):
+        try:
+            with urllib.request.urlopen(f"{server.rest_url}/v1/models/default{path}") as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with serve_model(base) as server, Client(server.grpc_address) as client:
+        assert (got(""), got("/metadata")) == (200, 200)
+        shutil.rmtree(base / "1")
+        wait_for(lambda: states(client) == {1: "END"})
+        assert (got(""), got("/metadata")) == (200, 404)
+
+
 def test_e7_base_path_that_vanishes_changes_nothing_and_an_empty_one_unloads(publish, tmp_path, serve_model):
     base = publish(1)
     with serve_model(base, rest_api_port=None) as server, Client(server.grpc_address) as client:
@@ -240,7 +267,7 @@ def test_taken_port_is_one_sentence(half_plus, base_paths, serve_model):
         serve_model(base_paths["half_plus"], rest_api_port=port).__enter__()
 
 
-def test_j1_j8_warmup_requests_are_replayed_by_signature_before_the_version_is_available(
+def test_j1_j7_j8_warmup_requests_are_replayed_by_signature_before_the_version_is_available(
     tmp_path, write_model, serve_model
 ):
     write_model["counter"](tmp_path / "1")
@@ -251,6 +278,26 @@ def test_j1_j8_warmup_requests_are_replayed_by_signature_before_the_version_is_a
             Client(server.grpc_address) as client,
         ):
             assert client.predict("get_counter", {})[0]["output"] == replayed
+
+
+def test_j1_every_kind_of_request_is_replayed(tmp_path, write_model, serve_model):
+    write_model["half_plus"](tmp_path / "1")
+    logs = [prediction_log_pb2.PredictionLog() for _ in range(3)]
+    task = logs[2].multi_inference_log.request.tasks.add(method_name="tensorflow/serving/regress")
+    task.model_spec.name, task.model_spec.signature_name = "default", "regress_x_to_y"
+    logs[0].classify_log.request.model_spec.signature_name = "classify_x_to_y"
+    logs[1].regress_log.request.model_spec.signature_name = "regress_x_to_y"
+    for log in logs:
+        kind = getattr(log, log.WhichOneof("log_type"))
+        kind.request.input.example_list.examples.add().features.feature["x"].float_list.value.append(2.0)
+    write_warmup(tmp_path / "1", [log.SerializeToString() for log in logs])
+    with serve_model(tmp_path, rest_api_port=None) as server, Client(server.grpc_address) as client:
+        assert answer(client) == (3.0, 1)
+    logs[1].regress_log.request.model_spec.signature_name = "nope"
+    write_model["half_plus"](tmp_path / "2")
+    write_warmup(tmp_path / "2", [logs[1].SerializeToString()])
+    with pytest.raises(ServableError, match="No signature was found with the name: nope"):
+        serve_model(tmp_path).__enter__()
 
 
 def test_j2_version_without_warmup_file_is_served(half_plus):

@@ -1,13 +1,15 @@
 """Section D of the conformance list: several models, by a file or by reload requests, and their labels."""
 
+import json
 import logging
 import time
+import urllib.request
 
 import grpc
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2, predict_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
 
 from tfrec.errors import ServableError, ServerError
 from tfrec.serving.server.options import Policy
@@ -156,12 +158,25 @@ def test_d9_reload_blocks_while_a_model_has_no_version_until_the_caller_gives_up
     assert refused(call.reload, listed(entry("m", bases / "empty")), timeout=0.5)[0] == "DEADLINE_EXCEEDED"
 
 
-def test_d10_a7_b5_g4_labels_name_versions(call, bases):
+def test_d10_a7_labels_name_versions(call, bases):
     call.reload(listed(entry("two", bases / "two", BOTH + LABELS)))
     assert (call.ask("two", "stable"), call.ask("two", "canary")) == (3.0, 6.0)
     call.reload(listed(entry("two", bases / "two", BOTH + 'version_labels { key: "stable" value: 124 }')))
     assert call.ask("two", "stable") == 6.0
     assert refused(call.ask, "two", "canary") == ("INVALID_ARGUMENT", "Unrecognized servable version label: canary")
+
+
+def test_g4_b5_labels_name_versions_by_rest_and_in_metadata(bases, serve_model, stubs, tmp_path):
+    file = tmp_path / "models.config"
+    file.write_text(listed(entry("two", bases / "two", BOTH + LABELS)))
+    with serve_model("", model_config_file=str(file), labels_for_unavailable=True) as server:
+        body = json.dumps({"instances": [2.0]}).encode()
+        for label, expected in (("stable", 3.0), ("c%61nary", 6.0)):
+            with urllib.request.urlopen(f"{server.rest_url}/v1/models/two/labels/{label}:predict", body) as response:
+                assert json.load(response) == {"predictions": [expected]}
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        request.model_spec.name, request.model_spec.version_label = "two", "stable"
+        assert stubs(server.grpc_address).prediction.GetModelMetadata(request).model_spec.version.value == 123
 
 
 def test_d11_label_of_a_version_that_is_not_available(call, bases):

@@ -9,6 +9,9 @@ import urllib.parse
 import numpy as np
 import pytest
 
+from tfrec.serving.server.errors import StatusError
+from tfrec.serving.server.rest_format import json_from_outputs
+
 
 @pytest.fixture
 def ask(half_plus):
@@ -226,6 +229,10 @@ MANY = '{"a": 1, "b": [1, 2], "c": "s", "d": true}'
         ('{"inputs": [1]}', "inputs is a plain value/list, but expecting an object as multiple input tensors"),
         ('{"instances": [{"a": 1}]}', "keys must be equal to: a,b,c,d"),
         (f'{{"instances": [{MANY}, [1]]}}', "Expecting object but got list at item 1"),
+        (
+            '{"signature_name": "echo_int32", "instances": [1, {"x": 1}]}',
+            "Expecting value/list but got object at item 1",
+        ),
         ('{"inputs": {"a": [1]}}', "Missing named input: b in 'inputs' object."),
         (f'{{"instances": [{MANY}, {MANY.replace("true", "1")}]}}', "Type: Number is not of expected type: bool"),
         (f'{{"instances": [{MANY.replace("[1, 2]", "[1.0, 2]")}]}}', "Type: Number is not of expected type: int32"),
@@ -248,8 +255,11 @@ def test_g23_g26_several_outputs_and_bytes(ask_echo):
 def test_g24_row_form_needs_a_batch_dimension(ask_echo):
     body = {"signature_name": "slow", "inputs": 1}
     assert ask_echo("POST", PREDICT, body)[0] == 200
+    assert ask_echo("POST", PREDICT, {"signature_name": "echo_float32", "inputs": 1.5})[1] == {"outputs": 1.5}
     status, message = error(ask_echo, {"signature_name": "failing", "instances": ["fine"]})
     assert status == 400 and "Assert" in message
+    status, message = error(ask_echo, {"signature_name": "uneven", "instances": [1.0, 2.0]})
+    assert status == 400 and "has inconsistent batch size" in message
     empty = ask_echo("POST", PREDICT, {"inputs": {"a": [], "b": [], "c": [], "d": []}})[1]
     assert empty == {"outputs": {"a": [], "b": [], "c": [], "c_bytes": [], "d": []}}
 
@@ -287,6 +297,30 @@ def test_g29_numbers_that_do_not_fit_become_what_the_dtype_can_hold(ask_echo):
     assert "not of expected type: int64" in echoed(ask_echo, "int64", str(2**63))[1]["error"]
     assert "not of expected type: string" in echoed(ask_echo, "string", "1")[1]["error"]
     assert echoed(ask_echo, "half", "1")[:1] == (501,)
+
+
+def test_g24_row_form_refuses_outputs_without_a_batch_dimension():
+    with pytest.raises(StatusError, match=r"Tensor name: t has no shape information $"):
+        json_from_outputs({"t": np.float32(1)}, row_form=True)
+    assert json.loads(json_from_outputs({"t": np.zeros((0, 2), np.float32)}, row_form=True)) == {"predictions": []}
+
+
+def test_g32_codes_become_http_statuses():
+    expected = {
+        400: ["INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE"],
+        401: ["UNAUTHENTICATED"],
+        403: ["PERMISSION_DENIED"],
+        404: ["NOT_FOUND"],
+        409: ["ALREADY_EXISTS", "ABORTED"],
+        429: ["RESOURCE_EXHAUSTED"],
+        499: ["CANCELLED"],
+        500: ["UNKNOWN", "INTERNAL", "DATA_LOSS"],
+        501: ["UNIMPLEMENTED"],
+        503: ["UNAVAILABLE"],
+        504: ["DEADLINE_EXCEEDED"],
+    }
+    for status, codes in expected.items():
+        assert {StatusError(code, "").http_status for code in codes} == {status}
 
 
 def test_g33_other_paths_are_plain_404(ask):
