@@ -3,6 +3,9 @@
 .PHONY: help demo test test-fast test-core lint format types lock bench clean
 LOCKS := requirements/pipeline.lock requirements/minilm.lock
 BIN := .venv/bin
+# The tests run in so many processes; each takes up to 4 GB.
+PROCESSES ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,10 +20,10 @@ demo: .venv/ready ## from nothing to recommendations over gRPC, on the sample ca
 	@$(BIN)/tfrec demo --out demo
 
 test: .venv/ready ## all tests
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 test-fast: .venv/ready ## the tests that take seconds
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 # The tests that say most in least time; `make test-core CORE_TESTS="tests --ignore tests/pipelines"` runs all.
 CORE_TESTS := tests/cli/test_training_commands.py tests/cli/test_two_environments.py

@@ -14,11 +14,16 @@ import wave
 # Before numpy is imported: OpenBLAS divides even systems of 64 equations among its threads, which on a busy machine
 # wait for each other a hundred times longer than they calculate. The processes that tests start inherit it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Where several processes run the tests, each keeps to one core.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 import pytest
 
 import tfrec  # noqa: F401  imported before any test imports TensorFlow, so that tf.keras is Keras 2
+from tests.groups import pytest_collection_modifyitems  # noqa: F401
 
 TASTES = ("space", "garden", "ocean", "castle")
 WORDS = {
