@@ -7,6 +7,7 @@ has the recall on that sample; other queries measure recall and time. Ours and e
 run in turns in one process, round after round; ratios are of the two times in one round.
 
     python benchmarks/index_speed.py [--items 100000 1000000] [--width 64] [--rounds 15] [--save]
+    python benchmarks/index_speed.py --model build/serving/films/1 --name films [--save]
 
 ScaNN is optional: `pip install --no-deps scann==1.3.2` beside TensorFlow 2.16. `--save` writes benchmarks/results/.
 """
@@ -21,7 +22,7 @@ import pathlib
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from index_page import page
@@ -30,7 +31,7 @@ from scipy import sparse
 K = 100
 RECALLS = (0.8, 0.9, 0.95, 0.98)
 QUERIES, OTHERS = 2000, 640
-ADDED = 1000
+ADDED = (250, 1000, 4000)
 BATCHES = {"one query": (1, 20), "batches of 32": (32, 4)}  # Queries at once, and calls in a round.
 RESULTS = pathlib.Path(__file__).parent / "results"
 
@@ -56,6 +57,17 @@ def made_up(items: int, width: int, queries: int, seed: int = 7) -> tuple[np.nda
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
     asked += 0.3 * random.standard_normal((queries, width), np.float32) * scale / np.linalg.norm(scale)
     return vectors, asked
+
+
+def of_model(folder: str) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of an exported model's items, float32 [N, D], and queries of its users, float32 [Q, D]."""
+    from tfrec.export.add_items import query_specs
+    from tfrec.export.loaded import LoadedServable
+    from tfrec.export.user_queries import user_queries
+
+    servable = LoadedServable(folder)
+    module, specs, most = servable.module, query_specs(servable), QUERIES + OTHERS
+    return servable.vectors, user_queries(module.towers, module.users, specs, servable.vectors, most, seed=0)[0]
 
 
 def served(index, width: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -131,17 +143,24 @@ def scann_askers(vectors: np.ndarray, queries: np.ndarray, truth: np.ndarray) ->
     return fastest, built
 
 
-def measure(items: int, width: int, rounds: int) -> dict:
-    """One row of the table: curve, ratios and the times to make and to grow the index."""
+def measure(vectors: np.ndarray, queries: np.ndarray, rounds: int) -> dict:
+    """One row of the table: curve, ratios and the times to make and to grow the index.
+
+    Args:
+        vectors: float32 [N, D].
+        queries: float32 [Q, D]; the last `OTHERS` measure, at most a third of them, and the first choose.
+        rounds: of the time measurement.
+    """
     from tfrec.evaluation.topk import top_k
     from tfrec.index.exact import ExactIndex
-    from tfrec.index.making import Asked, partitioned_index, with_partition
+    from tfrec.index.making import Asked, index_for, partitioned_index, with_partition
     from tfrec.index.stored import stored_partition
 
-    vectors, queries = made_up(items, width, QUERIES + OTHERS)
-    sample, others = queries[:QUERIES], queries[QUERIES:]
-    nothing = sparse.csr_matrix((QUERIES, items), dtype=bool)
-    sample_truth, truth = (top_k(part, vectors, K).positions for part in (sample[: QUERIES // 2], others))
+    items, width = vectors.shape
+    chosen = len(queries) - min(OTHERS, len(queries) // 3)
+    sample, others = queries[:chosen], queries[chosen:]
+    nothing = sparse.csr_matrix((chosen, items), dtype=bool)
+    sample_truth, truth = (top_k(part, vectors, K).positions for part in (sample[: chosen // 2], others))
     started = time.perf_counter()
     made = partitioned_index(vectors, Asked(sample, nothing, K, 0.95), seed=0)
     seconds = time.perf_counter() - started
@@ -155,7 +174,7 @@ def measure(items: int, width: int, rounds: int) -> dict:
         asked[f"ours {share}"] = served(index, width)
     built = None
     try:
-        peers, built = scann_askers(vectors, sample[: QUERIES // 2], sample_truth)
+        peers, built = scann_askers(vectors, sample[: chosen // 2], sample_truth)
     except ImportError:
         print("scann is not installed, so only exact search is the peer; pip install --no-deps scann==1.3.2")
         peers = {}
@@ -164,6 +183,7 @@ def measure(items: int, width: int, rounds: int) -> dict:
         settings[f"scann {share}"] = ask.settings
     row = {
         "items": items,
+        "auto": index_for(vectors, "auto", Asked(sample, nothing, K, 0.95), seed=0)[1]["kind"],
         "width": width,
         "directions": len(partition.centres),
         "choose_seconds": seconds,
@@ -187,20 +207,30 @@ def measure(items: int, width: int, rounds: int) -> dict:
 
 
 def grow(vectors: np.ndarray, partition) -> dict[str, float]:
-    """Seconds to add 1,000 vectors to the partition of the others, and to make one of all with the same settings."""
-    from tfrec.index.kmeans import nearest_centres, spherical_centres
-    from tfrec.index.partition import cut, cut_by, summaries
+    """Seconds to let the last vectors join the partition of the others, as many as `ADDED`, and to make one of all.
 
-    new = np.arange(len(vectors) - ADDED, len(vectors))
-    direction_of = partition.direction_of()
+    The first is what adding items does to an index; its vectors are copied then, as they are at every export.
+    """
+    from tfrec.index.growth import grown
+    from tfrec.index.kmeans import nearest_centres, spherical_centres
+    from tfrec.index.partition import cut, cut_by
+    from tfrec.index.partitioned import promises, renewed
+
+    rows = partition.items.shape[1]
+    direction_of = nearest_centres(vectors, partition.centres)
+    seconds = {}
+    for count in ADDED:
+        old = len(vectors) - count
+        before = cut_by(vectors[:old], partition.centres, direction_of[:old], rows)
+        promise = promises(vectors[:old], before, 1.0)
+        started = time.perf_counter()
+        after, changed = grown(vectors, before, np.arange(old, len(vectors)))
+        renewed(promise, vectors, after, 1.0, changed)
+        seconds[f"{count}"] = time.perf_counter() - started
     started = time.perf_counter()
-    direction_of[new] = nearest_centres(vectors[new], partition.centres)
-    assigned = time.perf_counter()
-    summaries(vectors, cut_by(vectors, partition.centres, direction_of, partition.items.shape[1]))
-    added = time.perf_counter()
     centres = spherical_centres(vectors, len(partition.centres), seed=0)
-    summaries(vectors, cut(vectors, centres, partition.items.shape[1]))
-    return {"assign": assigned - started, "add": added - started, "rebuild": time.perf_counter() - added}
+    promises(vectors, cut(vectors, centres, rows), 1.0)
+    return {**seconds, "rebuild": time.perf_counter() - started}
 
 
 def in_turns(asked: dict, queries: np.ndarray, batch: int, calls: int, rounds: int) -> dict[str, np.ndarray]:
@@ -238,32 +268,50 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--width", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--save", action="store_true", help="write the results; rows of other sizes are kept")
+    parser.add_argument("--model", default="", metavar="DIR", help="the vectors of an exported version instead")
+    parser.add_argument("--name", default="a model", help="what its row is called (default: a model)")
+    parser.add_argument("--save", action="store_true", help="write the results; other rows are kept")
     given = parser.parse_args(arguments)
     import tfrec  # noqa: F401  sets up Keras before TensorFlow is imported
 
     path = RESULTS / "index.json"
-    rows = {}
-    if given.save and path.exists():
-        rows = {(row["items"], row["width"]): row for row in json.loads(path.read_text())["rows"]}
+    stored = json.loads(path.read_text())["rows"] if given.save and path.exists() else []
+    rows = {(row["source"], row["items"], row["width"]): row for row in stored}
+    about = {
+        "machine": f"{os.cpu_count()} cores, {_processor()}",
+        "versions": {
+            "Python": platform.python_version(),
+            **{name: _version(name) for name in ("tensorflow", "scann", "numpy")},
+        },
+        "rounds": given.rounds,
+        "k": K,
+    }
+    for source, vectors, queries in _asked_for(given):
+        key = (source, *vectors.shape)
+        print(f"{source}: {len(vectors):,} x {vectors.shape[1]}", flush=True)
+        row = {"source": source, **measure(vectors, queries, given.rounds)}
+        print(page({**about, "rows": [row]}))
+        if key in rows and _has_peer(rows[key]) and not _has_peer(row):
+            print("not saved, since the row on record has ScaNN's columns too; install ScaNN to replace it")
+        elif given.save:
+            rows[key] = row
+            document = {**about, "rows": [rows[key] for key in sorted(rows)]}
+            path.write_text(json.dumps(document, indent=1) + "\n")
+            path.with_suffix(".md").write_text(page(document))
+
+
+def _has_peer(row: dict) -> bool:
+    return row["scann_build_seconds"] is not None
+
+
+def _asked_for(given: argparse.Namespace) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """What the vectors are, vectors float32 [N, D] and queries float32 [Q, D] of each row."""
+    if given.model:
+        yield given.name, *of_model(given.model)
+        return
     for items in given.items:
         for width in given.width:
-            print(f"{items:,} x {width}", flush=True)
-            rows[items, width] = measure(items, width, given.rounds)
-            document = {
-                "machine": f"{os.cpu_count()} cores, {_processor()}",
-                "versions": {
-                    "Python": platform.python_version(),
-                    **{name: _version(name) for name in ("tensorflow", "scann", "numpy")},
-                },
-                "rounds": given.rounds,
-                "k": K,
-                "rows": [rows[key] for key in sorted(rows)],
-            }
-            if given.save:
-                path.write_text(json.dumps(document, indent=1) + "\n")
-                path.with_suffix(".md").write_text(page(document))
-    print(page(document))
+            yield "made up", *made_up(items, width, QUERIES + OTHERS)
 
 
 def _processor() -> str:

@@ -36,7 +36,8 @@ def test_every_recall_that_is_asked_is_measured_and_shown(speed, tmp_path, monke
     monkeypatch.setattr(speed, "RESULTS", tmp_path)
     monkeypatch.setattr(speed, "QUERIES", 200)
     monkeypatch.setitem(sys.modules, "scann", None)  # Without the peer, which is optional.
-    speed.main(["--items", "3000", "--width", "8", "--rounds", "2", "--save"])
+    asked = ["--items", "5000", "--width", "8", "--rounds", "2", "--save"]
+    speed.main(asked)
     (row,) = json.loads((tmp_path / "index.json").read_text())["rows"]
     assert row["recall"]["exact"] == 1
     assert all(row["recall"][f"ours {share}"] > share - 0.05 for share in speed.RECALLS)
@@ -46,4 +47,19 @@ def test_every_recall_that_is_asked_is_measured_and_shown(speed, tmp_path, monke
     assert set(row["ratios"]["one query"]) == {f"ours {share} over exact" for share in speed.RECALLS}
     shown = capsys.readouterr().out
     assert "scann is not installed" in shown and (tmp_path / "index.md").read_text() in shown
-    assert shown.count("| 3,000 | 8 | 0.95 |") == len(speed.BATCHES)
+    assert row["auto"] == "exact"
+    assert shown.count("| 5,000 | 8 | 0.95 |") == len(speed.BATCHES)
+
+
+def test_a_row_with_the_peer_is_not_replaced_by_one_without(speed, tmp_path, monkeypatch, capsys):
+    row = {"source": "made up", "items": 50, "width": 8, "scann_build_seconds": 1.0}
+    (tmp_path / "index.json").write_text(json.dumps({"rows": [row]}))
+    monkeypatch.setattr(speed, "RESULTS", tmp_path)
+    monkeypatch.setattr(speed, "page", lambda document: "the page")
+    monkeypatch.setattr(speed, "measure", lambda *_: {"items": 50, "width": 8, "scann_build_seconds": None})
+    speed.main(["--items", "50", "--width", "8", "--save"])
+    assert "not saved" in capsys.readouterr().out
+    assert json.loads((tmp_path / "index.json").read_text())["rows"] == [row]
+    monkeypatch.setattr(speed, "measure", lambda *_: {"items": 50, "width": 8, "scann_build_seconds": 2.0})
+    speed.main(["--items", "50", "--width", "8", "--save"])
+    assert json.loads((tmp_path / "index.json").read_text())["rows"][0]["scann_build_seconds"] == 2.0

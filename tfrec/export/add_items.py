@@ -17,10 +17,9 @@ from tfrec.export.loaded import LoadedServable
 from tfrec.export.servable import Servable
 from tfrec.export.user_queries import QUERIES, user_queries
 from tfrec.index.interface import Index
-from tfrec.index.kmeans import nearest_centres
+from tfrec.index.growth import grown
 from tfrec.index.making import Asked, exact_index, with_partition
-from tfrec.index.partition import cut_by
-from tfrec.index.partitioned import PartitionedIndex
+from tfrec.index.partitioned import PartitionedIndex, renewed
 from tfrec.index.stored import stored_partition
 from tfrec.request_inputs import is_feature
 
@@ -69,8 +68,8 @@ def add_items(
 ) -> tuple[int, int]:
     """Write the next version of a servable with more items; an item with a known id is embedded anew.
 
-    A partitioned index keeps its directions: only the new items look for theirs, and the blocks are cut again. Its
-    recall is measured again where the servable knows users, and more of it is looked into where it would be too small;
+    A partitioned index keeps its directions and its blocks, but for those that new items go to. Its recall is measured
+    again where the servable knows users, and more of it is looked into where it would be too small;
     otherwise the manifest keeps the recall and the number of items that it was measured with.
 
     Args:
@@ -94,7 +93,7 @@ def add_items(
     texts = getattr(servable.module, "texts", None)  # A model without text is saved without it.
     vectors = _grown(servable.vectors, embedded["embedding"], known, places)
     index, record = _grown_index(servable, vectors, places)
-    grown = Servable(
+    more = Servable(
         servable.module.towers,
         {"items": item_specs(servable), "query": query_specs(servable)},
         np.concatenate([servable.ids, catalogue.ids[~known]]),
@@ -108,7 +107,7 @@ def add_items(
     titles[places] = catalogue.titles[known]
     merged = Catalogue(grown_ids(servable, catalogue, known), np.concatenate([titles, catalogue.titles[~known]]), {})
     content = {**servable.manifest, "items": len(merged), "added_items": int((~known).sum()), "index": record}
-    write_servable(grown, servable.manifest["name"], content, merged, destination)
+    write_servable(more, servable.manifest["name"], content, merged, destination)
     return int((~known).sum()), int(known.sum())
 
 
@@ -117,18 +116,18 @@ def _grown_index(servable: LoadedServable, vectors: np.ndarray, places: np.ndarr
     partition = stored_partition(servable.module.index)
     if partition is None:
         return exact_index(vectors, servable.k)
-    direction_of = np.concatenate([partition.direction_of(), np.zeros(len(vectors) - len(servable.vectors), np.int32)])
     new = np.concatenate([places, np.arange(len(servable.vectors), len(vectors))])
-    direction_of[new] = nearest_centres(vectors[new], partition.centres)
-    grown = cut_by(vectors, partition.centres, direction_of, partition.items.shape[1])
+    partition, changed = grown(vectors, partition, new)
     record = servable.manifest["index"]
     probes, spread = record["probes"], record["spread"]
+    promise = renewed(servable.module.index.promise.numpy(), vectors, partition, spread, changed)
     users = servable.module.users
     queries, seen = user_queries(servable.module.towers, users, query_specs(servable), vectors, QUERIES, seed=0)
     if len(queries) < 2:
-        kept = PartitionedIndex(vectors, grown, probes, spread, servable.k)
+        kept = PartitionedIndex(vectors, partition, probes, spread, servable.k, promise)
         return kept, {**record, "blocks": kept.blocks, "scanned": min(1.0, probes * kept.rows / kept.size)}
-    index, measured = with_partition(vectors, grown, probes, spread, Asked(queries, seen, servable.k, record["asked"]))
+    asked = Asked(queries, seen, servable.k, record["asked"])
+    index, measured = with_partition(vectors, partition, probes, spread, asked, promise)
     return index, {**record, **measured}
 
 

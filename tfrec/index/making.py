@@ -97,15 +97,25 @@ def index_for(vectors: np.ndarray, kind: str, asked: Asked, seed: int) -> tuple[
 
 
 def with_partition(
-    vectors: np.ndarray, partition: Partition, probes: int, spread: float, asked: Asked
+    vectors: np.ndarray,
+    partition: Partition,
+    probes: int,
+    spread: float,
+    asked: Asked,
+    promise: np.ndarray | None = None,
 ) -> tuple[Index, dict[str, Any]]:
-    """An index with a partition that is there, and its recall; more is looked into where it would be too small."""
+    """An index with a partition that is there, and its recall; more is looked into where it would be too small.
+
+    Args:
+        vectors, partition, probes, spread, promise: see `PartitionedIndex`.
+        asked: see `partitioned_index`.
+    """
     _check(asked)
     half = len(asked.queries) // 2
     choosing, other = asked.part(slice(half)), asked.part(slice(half, None))
     # With less in the blocks than is to be left, nearly all queries would be answered exactly, and slowly.
     if probes * partition.items.shape[1] >= asked.hold:
-        index = PartitionedIndex(vectors, partition, probes, spread, asked.k)
+        index = PartitionedIndex(vectors, partition, probes, spread, asked.k, promise)
         recall = measured_recall(index, other.queries, other.excluded, other.truth(vectors))
         if recall >= asked.recall:
             return index, _record(index, spread, recall, other, None)

@@ -62,22 +62,24 @@ def cut_by(vectors: np.ndarray, centres: np.ndarray, direction_of: np.ndarray, r
     return Partition(centres, items, np.repeat(np.arange(len(centres), dtype=np.int32), blocks))
 
 
-def summaries(vectors: np.ndarray, partition: Partition) -> tuple[np.ndarray, np.ndarray]:
+def summaries(
+    vectors: np.ndarray, partition: Partition, blocks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What a block's scores are like: its mean vector, float32 [P, D], and the spread of its vectors, float32 [P].
 
     The spread is the root of the mean variance over dimensions: the standard deviation of the block's scores for a
     query of length 1, were the block as wide in every direction. The best score of a block is likely some spreads above
-    the score of its mean.
+    the score of its mean. With `blocks` int [P] it is that of these alone. One without an item has zeros.
     """
-    blocks = len(partition.items)
-    means = np.empty((blocks, vectors.shape[1]), np.float32)
-    spreads = np.empty(blocks, np.float32)
-    for start in range(0, blocks, BLOCKS):
+    chosen = partition.items if blocks is None else partition.items[blocks]
+    means = np.empty((len(chosen), vectors.shape[1]), np.float32)
+    spreads = np.empty(len(chosen), np.float32)
+    for start in range(0, len(chosen), BLOCKS):
         part = slice(start, start + BLOCKS)
-        items = partition.items[part]
+        items = chosen[part]
         there = (items >= 0)[:, :, np.newaxis]
         held = np.where(there, vectors[np.maximum(items, 0)], 0)
-        counts = there.sum(axis=1)
+        counts = np.maximum(there.sum(axis=1), 1)
         means[part] = held.sum(axis=1) / counts
         apart = np.where(there, held - means[part][:, np.newaxis], 0)
         spreads[part] = np.sqrt(np.square(apart).sum(axis=(1, 2)) / counts[:, 0] / vectors.shape[1])

@@ -32,6 +32,7 @@ class PartitionedIndex(tf.Module):
         probes: how many blocks are looked into.
         spread: how many spreads above its mean a block's best score is taken to be.
         k: how many are found; where fewer remain the places are filled with -1.
+        promise: what `promises` gives for them, where it is known.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class PartitionedIndex(tf.Module):
         probes: int,
         spread: float,
         k: int,
+        promise: np.ndarray | None = None,
         name: str = "partitioned_index",
     ):
         super().__init__(name)
@@ -56,10 +58,9 @@ class PartitionedIndex(tf.Module):
         self.slots = _constant(partition.slots(), "slots", tf.int32)
         lengths = np.maximum(np.linalg.norm(vectors, axis=1), SHORTEST)
         self.lengths = _constant(lengths, "lengths", tf.float32)
-        means, spreads = summaries(vectors, partition)
-        promise = np.concatenate([means, spread * spreads[:, np.newaxis]], axis=1)
-        self.promise = _constant(np.ascontiguousarray(promise.T), "promise", tf.float32)
-        # What is needed to cut again when items are added.
+        promise = promises(vectors, partition, spread) if promise is None else promise
+        self.promise = _constant(promise, "promise", tf.float32)
+        # What is needed when items are added.
         self.centres = _constant(partition.centres, "centres", tf.float32)
         self.directions = _constant(partition.directions, "directions", tf.int32)
         self.spread = _constant(spread, "spread", tf.float32)
@@ -139,6 +140,27 @@ class PartitionedIndex(tf.Module):
         slot = tf.gather(_read(self.slots), tf.maximum(excluded, 0))
         number = tf.gather(place, slot // self.rows, batch_dims=1)
         return tf.where((excluded >= 0) & (number >= 0), number * self.rows + slot % self.rows, -1)
+
+
+def promises(
+    vectors: np.ndarray, partition: Partition, spread: float, blocks: np.ndarray | None = None
+) -> np.ndarray:
+    """What a query and its length are multiplied with to tell the likely best score of each block, float32 [D + 1, P].
+
+    With `blocks` int [P] it is that of these alone.
+    """
+    means, spreads = summaries(vectors, partition, blocks)
+    return np.ascontiguousarray(np.concatenate([means, spread * spreads[:, np.newaxis]], axis=1).T)
+
+
+def renewed(
+    promise: np.ndarray, vectors: np.ndarray, partition: Partition, spread: float, changed: np.ndarray
+) -> np.ndarray:
+    """The promises of a partition of which blocks `changed` int [T], the later ones too, are not as `promise` knew."""
+    found = np.zeros((len(promise), len(partition.items)), np.float32)
+    found[:, : promise.shape[1]] = promise
+    found[:, changed] = promises(vectors, partition, spread, changed)
+    return found
 
 
 def _constant(array, name: str, dtype) -> tf.Variable:
