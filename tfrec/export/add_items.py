@@ -16,8 +16,8 @@ from tfrec.export.known_users import KnownUsers, known_user_arrays
 from tfrec.export.loaded import LoadedServable
 from tfrec.export.servable import Servable
 from tfrec.export.user_queries import QUERIES, user_queries
-from tfrec.index.interface import Index
 from tfrec.index.growth import grown
+from tfrec.index.interface import Index
 from tfrec.index.making import Asked, exact_index, with_partition
 from tfrec.index.partitioned import PartitionedIndex, renewed
 from tfrec.index.stored import stored_partition

@@ -142,9 +142,7 @@ class PartitionedIndex(tf.Module):
         return tf.where((excluded >= 0) & (number >= 0), number * self.rows + slot % self.rows, -1)
 
 
-def promises(
-    vectors: np.ndarray, partition: Partition, spread: float, blocks: np.ndarray | None = None
-) -> np.ndarray:
+def promises(vectors: np.ndarray, partition: Partition, spread: float, blocks: np.ndarray | None = None) -> np.ndarray:
     """What a query and its length are multiplied with to tell the likely best score of each block, float32 [D + 1, P].
 
     With `blocks` int [P] it is that of these alone.
