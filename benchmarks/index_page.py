@@ -25,7 +25,8 @@ def page(document: dict) -> str:
         lines += [
             f"## {name[0].upper()}{name[1:]}",
             "",
-            "| vectors | items | width | asked | recall | ms | exact ms | times exact | ScaNN recall | ScaNN ms | times ScaNN |",
+            "| vectors | items | width | asked | recall | ms | exact ms | times exact | ScaNN recall | ScaNN ms "
+            "| times ScaNN |",
             "|---|---|---|---|---|---|---|---|---|---|---|",
         ]
         for row in document["rows"]:

@@ -1,5 +1,7 @@
 """Items join a partition: in the block of their direction and length, at a cost that grows with what is new."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +47,7 @@ def test_every_item_has_one_place_in_a_block_of_its_direction_and_length(items, 
     np.testing.assert_array_equal(chosen[kept], partition.direction_of()[kept])
     for direction in range(directions):
         found = bounds(after, vectors, direction)
-        assert all(shortest >= longest for (_, shortest), (longest, _) in zip(found, found[1:]))
+        assert all(shortest >= longest for (_, shortest), (longest, _) in itertools.pairwise(found))
     same = np.setdiff1d(np.arange(len(after.items)), changed)
     np.testing.assert_array_equal(after.items[same], partition.items[same])
     promise = promises(vectors[:items], partition, 2.0)
