@@ -228,10 +228,18 @@ def test_a_model_trained_in_mixed_precision_is_exported_in_full(plain_world, mak
     assert np.all(np.isfinite(make_asker(servable)("serving_default", 1)["scores"]))
 
 
+@pytest.fixture(scope="module")
+def described_world(world, make_world, tmp_path_factory):
+    """The shop with text and a category: two modalities to fuse, without a CNN to train."""
+    features = {name: world.features[name] for name in ("text", "category")}
+    return make_world(tmp_path_factory.mktemp("described"), features, items=24, users=40, events=8)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fusion", ["gate", "concatenation", "weighted", "attention", "transformer", "decision"])
-def test_every_fusion_is_served(world, dataset, make_asker, tmp_path, fusion):
-    config = world.config(training={**JOINT_TRAINING, "epochs": 1}, model={**JOINT, "fusion": fusion})
+def test_every_fusion_is_served(described_world, make_asker, tmp_path, fusion):
+    config = described_world.config(training={**JOINT_TRAINING, "epochs": 1}, model={**JOINT, "fusion": fusion})
+    dataset = described_world.dataset(config)
     model = train(config, dataset, str(tmp_path / "run"), say=lambda line: None)
     folder = export_servable(model, dataset, str(tmp_path / "1"), say=lambda line: None)
     servable = LoadedServable(folder)
