@@ -1,4 +1,7 @@
-"""What the components hand on beside TFX's standard artifacts."""
+"""What the components hand on beside TFX's standard artifacts.
+
+Kubeflow wants type names of the form namespace.Name; the name is that of the class, by which `kubeflow.entry` finds it.
+"""
 
 from tfx.types.artifact import Artifact
 
@@ -9,16 +12,16 @@ class CatalogueMedia(Artifact):
     They are kept apart from the examples so that statistics and Transform do not read them.
     """
 
-    TYPE_NAME = "TfrecCatalogueMedia"
+    TYPE_NAME = "tfrec.CatalogueMedia"
 
 
 class IngestionReport(Artifact):
     """What an ingestion kept and refused: `quarantine.jsonl`, and `report.json` or `counts.json`."""
 
-    TYPE_NAME = "TfrecIngestionReport"
+    TYPE_NAME = "tfrec.IngestionReport"
 
 
 class Embeddings(Artifact):
     """Which vectors are ready in the embedding cache: `embeddings.json`. The cache itself outlives the run."""
 
-    TYPE_NAME = "TfrecEmbeddings"
+    TYPE_NAME = "tfrec.Embeddings"

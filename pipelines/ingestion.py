@@ -21,6 +21,8 @@ def CatalogueIngest(
     catalogue: OutputArtifact[Examples],
     media: OutputArtifact[CatalogueMedia],
     report: OutputArtifact[IngestionReport],
+    items_path: Parameter[str],
+    media_folder: Parameter[str],
     section: Parameter[str],
     fingerprint: Parameter[str],
     code: Parameter[str],
@@ -31,10 +33,11 @@ def CatalogueIngest(
         catalogue: split `items`, an example per item.
         media: normalised pictures and clips.
         report: the quarantined rows and cells, and the counts of the file.
+        items_path, media_folder: data.items and data.media of the configuration.
         section: `catalogue_section` of the configuration.
         fingerprint, code: hashes of the input and of the source, for the cache only.
     """
-    config = config_of(section)
+    config = config_of(section, items=items_path, media=media_folder)
     ingested = ingest_catalogue(config, media.uri, steps_logged(LOG))
     write_catalogue(ingested, config, catalogue.uri, report.uri)
     catalogue.split_names = artifact_utils.encode_split_names([ITEMS])
@@ -47,6 +50,9 @@ def EventIngest(
     catalogue_report: InputArtifact[IngestionReport],
     examples: OutputArtifact[Examples],
     report: OutputArtifact[IngestionReport],
+    items_path: Parameter[str],
+    events_path: Parameter[str],
+    users_path: Parameter[str],
     section: Parameter[str],
     fingerprint: Parameter[str],
     code: Parameter[str],
@@ -57,10 +63,11 @@ def EventIngest(
         catalogue, media, catalogue_report: what `CatalogueIngest` gave.
         examples: `tfrec.pipelines.tables.SPLITS`.
         report: quarantine and report of both ingestions together.
+        items_path, events_path, users_path: data.items, data.events and data.users of the configuration.
         section: `events_section` of the configuration.
         fingerprint, code: hashes of the input and of the source, for the cache only.
     """
-    config = config_of(section)
+    config = config_of(section, items=items_path, events=events_path, users=users_path)
     ingested = read_ingested_catalogue(config, catalogue.uri, media.uri, catalogue_report.uri)
     dataset, found = ingest_events(config, ingested, report.uri)
     write_dataset(dataset, config, catalogue.uri, examples.uri)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 from tfx.components import StatisticsGen, Transform
 from tfx.orchestration.pipeline import Pipeline
@@ -24,7 +25,7 @@ from tfrec.pipelines.trainer import Trainer
 from tfrec.pipelines.validation import ExampleValidator
 
 BEAM_IN_MEMORY = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
-"""On two cores faster than several processes, which start slowly."""
+"""The default of `pipeline.beam`: on two cores faster than several processes, which start slowly."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +53,8 @@ def create_pipeline(
     config: Config,
     fingerprints: Fingerprints,
     places: Places,
-    beam_arguments: Sequence[str] = BEAM_IN_MEMORY,
     metadata=None,
+    parameter: Callable[[str, str], Any] = lambda name, value: value,
 ) -> Pipeline:
     """Connect the components.
 
@@ -64,19 +65,28 @@ def create_pipeline(
         config: the configuration.
         fingerprints: hashes of the inputs.
         places: where to write.
-        beam_arguments: of Beam, for StatisticsGen and Transform.
         metadata: connection configuration of ML Metadata, None where the runner brings its own.
+        parameter: (name, value) -> what a component is given for a value that a run may choose; the files and their
+            fingerprints are such.
     """
     code = fingerprints.code
+    items_path = parameter("items_path", config.data.items)
     catalogue = CatalogueIngest(
-        section=sections.catalogue_section(config), fingerprint=fingerprints.catalogue, code=code
+        items_path=items_path,
+        media_folder=parameter("media_folder", config.data.media),
+        section=sections.catalogue_section(config),
+        fingerprint=parameter("catalogue_fingerprint", fingerprints.catalogue),
+        code=code,
     )
     content = {"catalogue": catalogue.outputs["catalogue"], "media": catalogue.outputs["media"]}
     events = EventIngest(
         **content,
         catalogue_report=catalogue.outputs["report"],
+        items_path=items_path,
+        events_path=parameter("events_path", config.data.events),
+        users_path=parameter("users_path", config.data.users),
         section=sections.events_section(config),
-        fingerprint=fingerprints.events,
+        fingerprint=parameter("events_fingerprint", fingerprints.events),
         code=code,
     )
     examples = events.outputs["examples"]
@@ -145,6 +155,6 @@ def create_pipeline(
             pusher,
         ],
         enable_cache=True,
-        beam_pipeline_args=list(beam_arguments),
+        beam_pipeline_args=list(config.pipeline.beam or BEAM_IN_MEMORY),
         metadata_connection_config=metadata,
     )

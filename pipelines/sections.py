@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from tfrec.config import Config, Data, Evaluation, Gates, Model, Serving, Split, Training
+from tfrec.orchestration import Kubeflow, PipelineSettings
 from tfrec.schema import Events, Feature, Items, Schema, Users
 
 _NO_USERS = Users(id="", features=())
@@ -17,16 +18,15 @@ _NO_EVENTS = Events(user="", item="", time="", type="", value="", weights={}, mi
 
 
 def catalogue_section(config: Config) -> str:
-    """What decides the catalogue: the items file, the folder of the media, the schema of the items."""
+    """What decides the catalogue beside its files: the schema of the items."""
     schema = Schema(_without_encoders(config.schema.items), _NO_USERS, _NO_EVENTS)
-    return _to_json(_bare(config, data=Data(config.data.items, "", media=config.data.media, output=""), schema=schema))
+    return _to_json(_bare(config, schema=schema))
 
 
 def events_section(config: Config) -> str:
-    """What decides events, users and the split, once the catalogue is there."""
+    """What decides events, users and the split beside their files, once the catalogue is there."""
     schema = dataclasses.replace(config.schema, items=_without_encoders(config.schema.items))
-    data = Data(config.data.items, config.data.events, config.data.users, output="")
-    return _to_json(_bare(config, data=data, schema=schema, split=config.split))
+    return _to_json(_bare(config, schema=schema, split=config.split))
 
 
 def encoders_section(config: Config) -> str:
@@ -55,19 +55,24 @@ def training_section(config: Config) -> str:
 def evaluation_section(config: Config) -> str:
     """What decides the judgement of a servable."""
     document = dataclasses.replace(
-        config, data=Data("", "", output=""), serving=dataclasses.replace(config.serving, push=""), source=""
+        config,
+        data=Data("", "", output=""),
+        serving=dataclasses.replace(config.serving, push=""),
+        pipeline=PipelineSettings(),
+        kubeflow=Kubeflow(),
+        source="",
     )
     return _to_json(document)
 
 
-def config_of(section: str) -> Config:
-    """The configuration of a section; what the section leaves out has its default."""
+def config_of(section: str, **paths: str) -> Config:
+    """The configuration of a section with `paths` of `data`; what the section leaves out has its default."""
     document = json.loads(section)
     schema = document["schema"]
     items, users, events = schema["items"], schema["users"], schema["events"]
     return Config(
         name=document["name"],
-        data=Data(**document["data"]),
+        data=Data(**{**document["data"], **paths}),
         schema=Schema(
             Items(items["id"], items["title"], _features(items["features"]), _features(items["filtered"])),
             Users(users["id"], _features(users["features"])),

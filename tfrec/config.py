@@ -17,6 +17,7 @@ from tfrec.config_checks import check_filters, check_model_name, check_settings
 from tfrec.errors import ConfigError
 from tfrec.modalities import without
 from tfrec.named_splits import with_named_split
+from tfrec.orchestration import Kubeflow, PipelineSettings, parse_kubeflow
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
 from tfrec.settings import fill
@@ -211,6 +212,8 @@ class Config:
     gates: Gates
     serving: Serving
     source: str
+    pipeline: PipelineSettings = dataclasses.field(default_factory=PipelineSettings)
+    kubeflow: Kubeflow = dataclasses.field(default_factory=Kubeflow)
 
     @property
     def model_name(self) -> str:
@@ -240,6 +243,7 @@ _SECTIONS = {
     "evaluation": Evaluation,
     "gates": Gates,
     "serving": Serving,
+    "pipeline": PipelineSettings,
 }
 
 
@@ -269,9 +273,10 @@ def parse_config(document: Any, source: str) -> Config:
     """Check a configuration given as nested mappings; `source` names it in errors and anchors relative paths."""
     if not isinstance(document, Mapping):
         raise ConfigError(f"{source} must be a mapping with the keys data and schema, got {type(document).__name__}")
-    unknown = set(document) - {"name", "data", "schema", *_SECTIONS}
+    keys = ["name", "data", "schema", *_SECTIONS, "kubeflow"]
+    unknown = set(document) - set(keys)
     if unknown:
-        known = ", ".join(["name", "data", "schema", *_SECTIONS])
+        known = ", ".join(keys)
         raise ConfigError(f"{source}: unknown key {sorted(map(str, unknown))[0]!r}; the keys are {known}")
     for key in ("data", "schema"):
         if key not in document:
@@ -313,6 +318,7 @@ def parse_config(document: Any, source: str) -> Config:
         data=data,
         schema=schema,
         source=source,
+        kubeflow=parse_kubeflow(document.get("kubeflow") or {}, f"{source}: kubeflow"),
         **sections,
     )
 

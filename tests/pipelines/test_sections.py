@@ -35,12 +35,11 @@ def test_the_evaluation_section_holds_every_setting_but_places(world):
     assert back.model_name == config.model_name
 
 
-def test_a_section_reads_back_the_files_that_ingestion_needs(world):
+def test_a_section_reads_back_with_the_files_a_run_names(world):
     config = world.config()
-    assert config_of(catalogue_section(config)).data.items == config.data.items
-    assert config_of(catalogue_section(config)).data.media == config.data.media
-    assert config_of(events_section(config)).data.users == config.data.users
-    assert config_of(events_section(config)).schema.events == config.schema.events
+    back = config_of(events_section(config), items=config.data.items, users="other.jsonl")
+    assert (back.data.items, back.data.users) == (config.data.items, "other.jsonl")
+    assert back.schema.events == config.schema.events
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,9 @@ def test_a_section_reads_back_the_files_that_ingestion_needs(world):
         ({"split": {"test": 0.2}}, {"events", "evaluation"}),
         ({"model": {"dimension": 8}}, {"training", "evaluation"}),
         ({"data": {"output": "elsewhere"}}, set()),
+        ({"data": {"events": "elsewhere.jsonl"}}, set()),
         ({"serving": {"push": "elsewhere"}}, set()),
+        ({"pipeline": {"beam": ["--runner=FlinkRunner"]}, "kubeflow": {"image": "tfrec:1"}}, set()),
     ],
 )
 def test_only_what_depends_on_a_setting_changes_with_it(world, sections, depending):
