@@ -3,6 +3,7 @@ import importlib.metadata
 import pytest
 
 from tfrec.cli import checks
+from tfrec.cli.servable_checks import servable
 
 
 @pytest.fixture
@@ -82,8 +83,44 @@ def test_a_model_with_an_op_that_the_image_lacks_is_told(tmp_path):
         input_signature=[tf.TensorSpec([None], tf.float32)],
     )
     tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": _reshaped(module)})
-    [check] = [check for check in checks.servable(str(tmp_path)) if "EagerPyFunc" in check.found]
+    [check] = [check for check in servable(str(tmp_path)) if "EagerPyFunc" in check.found]
     assert check.state == "wrong"
+
+
+def test_every_part_of_a_servable_has_its_line(tfrec, shop):
+    shown = tfrec("doctor", "--servable", shop.versions, "--serving-version", "2.20.0", "--json")
+    found = {check["name"]: check for check in shown.json["checks"]}
+    parts = ("graph version", "ops", "functions", "attributes of ops", "signatures", "warm-up requests", "manifest")
+    assert {found[part]["state"] for part in parts} <= {"right", "optional"}
+    assert "answers" in found["loading"]["found"]
+    assert "tensorflow/serving:2.20.0" in found["servable"]["found"]
+
+
+def test_a_warmup_request_that_fails_is_told(tmp_path):
+    """It fits its signature, and yet the model cannot answer it."""
+    import tensorflow as tf
+
+    from tfrec.export.warmup import write_warmup
+
+    spec = tf.TensorSpec([None], tf.float32, name="x")
+
+    @tf.function(input_signature=[spec])
+    def serve(x):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(x > 0), ["not positive"])]):
+            return {"y": tf.identity(x)}
+
+    folder = str(tmp_path / "1")
+    tf.saved_model.save(tf.Module(), folder, signatures={"serving_default": serve})
+    write_warmup(folder, "any", {"serving_default": {"x": spec}})
+    [check] = [check for check in servable(str(tmp_path)) if check.state == "wrong"]
+    assert check.name == "loading"
+    assert "a warm-up request fails: INVALID_ARGUMENT" in check.found
+
+
+def test_an_unknown_image_is_one_sentence(tfrec, tmp_path):
+    shown = tfrec("doctor", "--servable", tmp_path, "--serving-version", "1.15")
+    assert shown.status == 2
+    assert "tensorflow/serving:1.15 links is not known" in shown.err
 
 
 def _reshaped(module):

@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from tfrec.cli.workspace import servable_folder
 from tfrec.config import load_config
 from tfrec.data.files import is_remote
 from tfrec.errors import TfrecError
@@ -160,19 +159,3 @@ def _output_folder(folder: str) -> Check:
     if free < LEAST_FREE:
         return Check("data.output", f"only {free >> 20:,} MiB are free at {existing}", "wrong", "free some space")
     return Check("data.output", f"{folder} ({free >> 30:,} GiB free)")
-
-
-def servable(directory: str) -> Iterator[Check]:
-    """Whether the stock TensorFlow Serving image can run a servable."""
-    try:
-        folder = servable_folder(directory)
-        from tfrec.export.op_check import servable_problems
-
-        problems = servable_problems(folder)
-    except TfrecError as error:
-        yield Check("servable", str(error), "wrong", "tfrec export --help")
-        return
-    if not problems:
-        yield Check("servable", f"{folder} runs on the stock serving image")
-    for problem in problems:
-        yield Check("servable", problem, "wrong", "export it again with this version of tfrec")

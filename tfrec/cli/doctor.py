@@ -19,11 +19,19 @@ def add_to(commands: Any) -> None:
         "doctor",
         _run,
         "say what is installed, what is wrong, and how to mend it",
-        "tfrec doctor\ntfrec doctor -c tfrec.yaml --servable build/serving/films/1",
+        "tfrec doctor\n"
+        "tfrec doctor -c tfrec.yaml --servable build/serving/films/1\n"
+        "tfrec doctor --servable build/serving/films --serving-version 2.20.0",
         "The exit status is 1 if something is wrong.",
     )
     add_config(parser, required=False)
     parser.add_argument("--servable", default="", metavar="DIR", help="check that the stock serving image can run it")
+    parser.add_argument(
+        "--serving-version",
+        default="",
+        metavar="VERSION",
+        help="the image's, 2.15 to 2.20, such as 2.18.0 (default: 2.16.1)",
+    )
 
 
 def _run(given: argparse.Namespace, output: Output) -> int:
@@ -33,7 +41,9 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     if given.config:
         found += checks.configuration(given.config)
     if given.servable:
-        found += checks.servable(given.servable)
+        from tfrec.cli.servable_checks import servable
+
+        found += servable(given.servable, given.serving_version)
     width = max(len(check.name) for check in found)
     marks = {"right": "ok", "wrong": "WRONG", "optional": "-"}
     for check in found:

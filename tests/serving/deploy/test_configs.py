@@ -3,27 +3,18 @@
 import re
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from tfrec.errors import ServerError
 from tfrec.serving.deploy import DeploymentSettings
 from tfrec.serving.deploy.settings import LARGEST_WARMUP
+from tfrec.serving.server.batching import batching_from_file
+from tfrec.serving.server.metrics import metrics_path
 from tfrec.serving.server.options import FLAGS
 
-# Flags of tensorflow_model_server that the development server does not have; all stand in
-# tensorflow_serving/model_servers/main.cc of version 2.16.1.
-ONLY_REAL = {
-    "model_config_file",
-    "model_config_file_poll_wait_seconds",
-    "allow_version_labels_for_unavailable_models",
-    "enable_batching",
-    "batching_parameters_file",
-    "monitoring_config_file",
-    "tensorflow_intra_op_parallelism",
-    "tensorflow_inter_op_parallelism",
-}
-ONLY_DEVELOPMENT = {"host"}
+# Flags of the development server alone; all others stand in tensorflow_serving/model_servers/main.cc too.
+ONLY_DEVELOPMENT = {"host", "max_request_bytes", "rest_api_token_file"}
 
 
 def test_every_flag_is_one_of_the_server_with_a_value_of_its_type(files, container):
@@ -33,7 +24,7 @@ def test_every_flag_is_one_of_the_server_with_a_value_of_its_type(files, contain
     for flags in (container["args"], docker, kserve):
         given = dict(flag[2:].split("=", 1) for flag in flags)
         assert len(given) == len(flags)
-        assert set(given) <= (set(kinds) - ONLY_DEVELOPMENT) | ONLY_REAL
+        assert set(given) <= set(kinds) - ONLY_DEVELOPMENT
         for name, value in given.items():
             if kinds.get(name) is bool:
                 assert value in ("true", "false")
@@ -59,8 +50,7 @@ def test_ports_are_those_the_server_is_told(files, container):
 
 
 def test_models_config_serves_the_model_from_where_it_is_mounted(files, container):
-    config = _parse(files.text["config/models.config"], model_server_config_pb2.ModelServerConfig())
-    [model] = config.model_config_list.config
+    [model] = _models(files)
     assert (model.name, model.model_platform) == (files.settings.name, "tensorflow")
     mounts = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "models"]
     if files.settings.scheme == "gs":
@@ -71,22 +61,24 @@ def test_models_config_serves_the_model_from_where_it_is_mounted(files, containe
         assert model.base_path in targets
 
 
+def _models(files):
+    text = files.text["config/models.config"]
+    return text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+
+
 def test_labels_name_versions_that_are_served(files_of):
-    config = _parse(files_of("s3").text["config/models.config"], model_server_config_pb2.ModelServerConfig())
-    [model] = config.model_config_list.config
+    [model] = _models(files_of("s3"))
     assert dict(model.version_labels) == {"stable": 3, "canary": 4}
     assert list(model.model_version_policy.specific.versions) == [3, 4]
-    config = _parse(files_of("gs").text["config/models.config"], model_server_config_pb2.ModelServerConfig())
-    assert config.model_config_list.config[0].model_version_policy.latest.num_versions == 1
+    assert _models(files_of("gs"))[0].model_version_policy.latest.num_versions == 1
 
 
-def test_batches_hold_warmup_requests_and_end_with_the_largest(files):
+def test_batches_hold_warmup_requests_and_end_with_the_largest(files, tmp_path):
     """I7: the last allowed size is the largest batch; J6: a warm-up request that is refused fails the load."""
-    parameters = _parse(files.text["config/batching.config"], _batching_parameters())
-    sizes = list(parameters.allowed_batch_sizes)
-    assert sizes == sorted(set(sizes))
-    assert sizes[-1] == parameters.max_batch_size.value == files.settings.largest_batch >= LARGEST_WARMUP
-    assert parameters.num_batch_threads.value == files.settings.cpus
+    (tmp_path / "batching.config").write_text(files.text["config/batching.config"])
+    batching = batching_from_file(str(tmp_path / "batching.config"))
+    assert batching.sizes[-1] == batching.largest == files.settings.largest_batch >= LARGEST_WARMUP
+    assert batching.at_once == files.settings.cpus
 
 
 def test_the_largest_warmup_batch_is_the_one_exports_write():
@@ -97,9 +89,9 @@ def test_the_largest_warmup_batch_is_the_one_exports_write():
     assert max(inspect.signature(write_warmup).parameters["batch_sizes"].default) == LARGEST_WARMUP
 
 
-def test_prometheus_asks_for_the_path_the_server_is_told(files):
-    path = re.search(r'path: "([^"]+)"', files.text["config/monitoring.config"]).group(1)
-    assert path == "/monitoring/prometheus/metrics"
+def test_prometheus_asks_for_the_path_the_server_is_told(files, tmp_path):
+    (tmp_path / "monitoring.config").write_text(files.text["config/monitoring.config"])
+    path = metrics_path(str(tmp_path / "monitoring.config"))
     assert files["monitoring/prometheus.yml"]["scrape_configs"][0]["metrics_path"] == path
     pod = files["kubernetes/deployment.yaml"]["spec"]["template"]["metadata"]["annotations"]
     assert pod["prometheus.io/path"] == path
@@ -123,29 +115,3 @@ def test_prometheus_asks_for_the_path_the_server_is_told(files):
 def test_settings_that_cannot_be_deployed_are_one_sentence(wrong, sentence):
     with pytest.raises(ServerError, match=re.escape(sentence)):
         DeploymentSettings(**{"name": "films", "models": "/srv/films", **wrong})
-
-
-def _parse(text, message):
-    return text_format.Parse(text, message)
-
-
-def _batching_parameters():
-    """An empty BatchingParameters, whose definition is in no package: the fields are those of
-    tensorflow_serving/servables/tensorflow/session_bundle_config.proto of version 2.16.1 that a file may set."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="batching.proto", package="test", syntax="proto3", dependency=["google/protobuf/wrappers.proto"]
-    )
-    message = file.message_type.add(name="BatchingParameters")
-    field = descriptor_pb2.FieldDescriptorProto
-    for number, name in ((1, "max_batch_size"), (2, "batch_timeout_micros"), (3, "max_enqueued_batches"),
-                         (4, "num_batch_threads")):  # fmt: skip
-        wrapper = ".google.protobuf.Int64Value"
-        message.field.add(
-            name=name, number=number, label=field.LABEL_OPTIONAL, type=field.TYPE_MESSAGE, type_name=wrapper
-        )
-    message.field.add(name="allowed_batch_sizes", number=6, label=field.LABEL_REPEATED, type=field.TYPE_INT64)
-    message.field.add(name="pad_variable_length_inputs", number=7, label=field.LABEL_OPTIONAL, type=field.TYPE_BOOL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.Add(file)
-    return message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName("test.BatchingParameters"))()

@@ -1,10 +1,18 @@
-"""Parts that can be run without a cluster: the container's health check, and the copying of versions."""
+"""Parts that can be run without a cluster: the server's command line, the health check, the copying of versions."""
 
+import dataclasses
+import json
 import os
+import re
 import stat
 import subprocess
+import urllib.request
 
 import pytest
+
+from tfrec.serving.deploy import DeploymentSettings, write_deployment
+from tfrec.serving.server.options import options_from_flags
+from tfrec.serving.server.running import start
 
 # Stands for rclone on a folder: lists with sizes, lists folders, copies.
 RCLONE = """#!/bin/sh
@@ -100,3 +108,26 @@ def test_the_health_check_of_compose_tells_a_loaded_model_from_none(files_of, ha
     assert check[0] == "CMD"
     assert status("default") == 0
     assert status("other") != 0
+
+
+def test_the_command_line_and_config_files_serve_the_model_with_the_metrics_that_are_watched(base_paths, tmp_path):
+    settings = DeploymentSettings("default", str(base_paths["half_plus"]), stable=123)
+    write_deployment(settings, tmp_path)
+    models = tmp_path / "config" / "models.config"
+    models.write_text(models.read_text().replace(settings.base_path, settings.models))
+    moved = {"/config/models/": f"{tmp_path}/config/", "/config/server/": f"{tmp_path}/config/"}
+    flags = [re.sub("|".join(moved), lambda found: moved[found.group()], flag) for flag in settings.flags()]
+    options = options_from_flags([*flags, "--port=0", "--rest_api_port=8501"])
+    with start(dataclasses.replace(options, rest_api_port=0)) as server:
+        url = f"{server.rest_url}/v1/models/default/labels/stable:predict"
+        with urllib.request.urlopen(url, b'{"instances": [2.0, 4.0]}', timeout=20) as answer:
+            assert json.load(answer) == {"predictions": [3.0, 4.0]}
+        with urllib.request.urlopen(f"{server.rest_url}/monitoring/prometheus/metrics", timeout=20) as answer:
+            exported = answer.read().decode()
+    watched = (tmp_path / "monitoring/rules.yaml").read_text() + (tmp_path / "monitoring/dashboard.json").read_text()
+    for metric in set(re.findall(r":tensorflow:serving:\w+", watched)):
+        name = metric.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+        if "warmup" not in name:  # this model has no warm-up requests
+            assert name in exported
+    for label in ('model_name="default"', 'status="OK"', 'API="predict"', 'entrypoint="REST"', 'runtime="'):
+        assert label in exported
