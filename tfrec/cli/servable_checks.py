@@ -38,7 +38,7 @@ def servable(directory: str, version: str = "") -> Iterator[Check]:
     found += [_replayed(folder), _manifest(folder)]
     yield from found
     if not any(check.state == "wrong" for check in found):
-        yield Check("servable", f"{folder} runs on tensorflow/serving:{image.version}, the stock serving image")
+        yield Check("servable", f"{folder} runs on the stock serving image tensorflow/serving:{image.version}")
 
 
 def _replayed(folder: str) -> Check:
