@@ -54,6 +54,10 @@ def configuration_text(release: Release, columns: list[str], minimum_value: floa
         *_user_features(release),
         *_events(minimum_value),
         *_SPLIT,
+        "serving:",
+        f"  history: {release.history:<19}# people rate films by the hundred; a longer history is a better query",
+        "",
+        "# evaluation and gates have their defaults; see the documentation of the configuration.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -113,8 +117,4 @@ split:
 training:
   encoder_epochs: 5           # the poster CNN learns first; then its vectors are computed once
 
-serving:
-  history: 400                # people rate films by the hundred; a longer history is a better query
-
-# evaluation and gates have their defaults; see the documentation of the configuration.
 """.splitlines()

@@ -51,6 +51,7 @@ class Release:
         name: as given on the command line; `title`: as written in prose.
         url: where GroupLens offers it; `files`: those that are read.
         user_features: (feature, modality) of the columns of users.csv besides user_id.
+        history: how many of a user's latest films a query is read from.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Release:
     url: str
     files: tuple[str, ...]
     user_features: tuple[tuple[str, str], ...]
+    history: int = 400
 
 
 RELEASES = {
@@ -83,6 +85,7 @@ RELEASES = {
             f"{_HOST}/ml-latest-small.zip",
             ("movies.csv", "ratings.csv"),
             (),
+            history=1000,  # An eighth of its users rated more than 200 films, some above 2,000.
         ),
     )
 }
