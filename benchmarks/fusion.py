@@ -97,7 +97,8 @@ def all_ways(content: str = "joint") -> dict[str, list[str]]:
     With `joint` the fusions of content and ids trained together, then the regression; else the regressions whose
     encoders learn in a model of each fusion.
     """
-    ways = {fusion: [f"model.content={content}", f"model.fusion={fusion}"] for fusion in CHOICES["model.fusion"]}
+    key = "model.encoder_fusion" if content == REGRESSION else "model.fusion"
+    ways = {fusion: [f"model.content={content}", f"{key}={fusion}"] for fusion in CHOICES[key]}
     return ways if content == REGRESSION else {**ways, REGRESSION: [f"model.content={REGRESSION}"]}
 
 

@@ -60,7 +60,9 @@ class Model:
         without: item features, or `attributes` for all of them, that the model is built without: they are neither read
             nor encoded, and the signatures do not take them. `tfrec audit` says which do harm.
         use_id: whether items seen in training get a learned vector of their own beside their content.
-        fusion: concatenation, weighted, gate, attention, transformer or decision.
+        fusion: with `joint`, how the modalities of an item become one vector: concatenation, weighted, gate, attention,
+            transformer or decision, which finds most of known and of new items and is as many times as wide.
+        encoder_fusion: with `regression`, the same in the model in which encoders learn that are to be trained.
         modality_dropout: chance that a content modality or the attributes of an item are hidden in a training step.
         id_dropout: the same for the id vector; the larger it is, the more is learned from content, for new items.
         item_hidden, query_hidden: widths of the hidden layers before the embedding.
@@ -82,7 +84,8 @@ class Model:
     dimension: int = 64
     without: tuple[str, ...] = ()
     use_id: bool = True
-    fusion: str = "gate"
+    fusion: str = "decision"
+    encoder_fusion: str = "gate"
     modality_dropout: float = 0.2
     id_dropout: float = 0.5
     item_hidden: tuple[int, ...] = ()

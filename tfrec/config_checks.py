@@ -10,9 +10,11 @@ from tfrec.errors import ConfigError
 from tfrec.request_inputs import is_feature
 from tfrec.schema import Schema
 
+FUSIONS = ("concatenation", "weighted", "gate", "attention", "transformer", "decision")
 CHOICES = {
     "split.by": ("time", "last-out", "random", "within-user", "within-item", "new-users"),
-    "model.fusion": ("concatenation", "weighted", "gate", "attention", "transformer", "decision"),
+    "model.fusion": FUSIONS,
+    "model.encoder_fusion": FUSIONS,
     "model.content": ("regression", "joint"),
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),

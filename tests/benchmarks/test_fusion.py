@@ -23,6 +23,9 @@ def test_every_way_to_fuse_is_there():
     ways = all_ways()
     assert [way for way in ways if way != REGRESSION] == list(CHOICES["model.fusion"])
     assert all(f"model.fusion={way}" in settings for way, settings in ways.items() if way != REGRESSION)
+    encoders = all_ways(REGRESSION)
+    assert list(encoders) == list(CHOICES["model.encoder_fusion"])
+    assert all(f"model.encoder_fusion={way}" in settings for way, settings in encoders.items())
     assert set(CHOICES["model.content"]) == {"joint", REGRESSION} and REGRESSION in ways
 
 
@@ -30,6 +33,7 @@ def test_every_way_to_fuse_is_there():
 def test_ways_are_compared_on_known_and_on_new_items(configuration, tmp_path):
     out = tmp_path / "fusion"
     arguments = ["--ways", "gate,decision,regression", "--seeds", "0", "-k", "5", "--set-fused", "model.dropout=0.25"]
+    arguments += ["--frozen", "picture"]
     assert main(["-c", configuration, *arguments, "--out", str(out)]) == 0
     written = json.loads(out.with_suffix(".json").read_text())
     assert [section["protocol"] for section in written["protocols"]] == ["per-user", "held-out-items"]
@@ -49,6 +53,10 @@ def test_ways_are_compared_on_known_and_on_new_items(configuration, tmp_path):
         (["--ways", "sum"], "--ways names 'sum'; there are concatenation"),
         (["--protocols", "new-users"], "--protocols names new-users"),
         (["--set", "model.without=[picture]"], "there is nothing to fuse"),
+        (
+            ["--frozen", "poster"],
+            "--frozen names 'poster', which is no image or audio feature of the items; there are pic",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_told(configuration, arguments, told):

@@ -86,7 +86,14 @@ def _train_encoders(
     training = config.training
     epochs = training.encoder_epochs or training.epochs
     # Without ids and dropout an encoder from scratch learns more: there is nobody else to explain the events.
-    settings = dataclasses.replace(config.model, content="joint", use_id=False, dropout=0.0, temperature=0.15)
+    settings = dataclasses.replace(
+        config.model,
+        content="joint",
+        fusion=config.model.encoder_fusion,
+        use_id=False,
+        dropout=0.0,
+        temperature=0.15,
+    )
     alone = dataclasses.replace(
         config,
         model=settings,
