@@ -35,7 +35,7 @@ class Shop:
         self.world.features.clear()
         self.world.features[name] = {**feature, "encoder": {**feature["encoder"], **encoder}}
         # Encoders are trained in a model that fuses content, be it the model itself or the stage before a regression.
-        model = {"content": "joint", "temperature": 0.15, "query_hidden": [128], "dropout": 0.0}
+        model = {"content": "joint", "fusion": "gate", "temperature": 0.15, "query_hidden": [128], "dropout": 0.0}
         config = self.world.config(model=model, training={"learning_rate": 0.01, "weight_decay": 0.01})
         dataset = self.dataset
         space = fit_feature_space(config.schema, dataset.catalogue, dataset.users, dataset.train)

@@ -27,8 +27,8 @@ def misleading(make_world, make_item, tmp_path_factory):
         "price": "number",
     }
     world = make_world(tmp_path_factory.mktemp("misleading"), features, items=100, users=150)
-    # Fused, pictures are believed; a regression may find that the category is enough.
-    document = world.document(training=SHORT, model={"content": "joint"})
+    # Gated, pictures are believed; a regression may find that the category is enough.
+    document = world.document(training=SHORT, model={"content": "joint", "fusion": "gate"})
     (world.folder / "shop.yaml").write_text(yaml.safe_dump(document))
     config = load_config(str(world.folder / "shop.yaml"))
     cold = protocol("held-out-items")
