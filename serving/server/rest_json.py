@@ -70,7 +70,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise format_error(document, "not formatted correctly. 'signature_name' key must be a string value.")
-    return name
+    return name.encode("utf-8", "replace").decode()  # messages take nothing but UTF-8, and no signature has such a name
 
 
 def inputs_from_request(document: Mapping[str, Any], infos: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:

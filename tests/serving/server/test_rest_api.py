@@ -372,6 +372,12 @@ def test_bytes_that_are_no_utf8_pass_through_strings(echo):
     connection.close()
 
 
+def test_signature_name_that_is_no_utf8_is_unknown(ask):
+    for verb, rest in (("predict", b'"instances": [1.0]'), ("classify", b'"examples": [{"x": 1.0}]')):
+        status, answer, _ = ask("POST", f"/v1/models/default:{verb}", b'{"signature_name": "\x80", ' + rest + b"}")
+        assert status == 400 and "found" in answer["error"]
+
+
 def test_connection_serves_one_request_after_the_other(half_plus):
     address = urllib.parse.urlsplit(half_plus.rest_url)
     connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
