@@ -184,7 +184,8 @@ class Serving:
 
     What else requests may say: `filters` names the attributes of items that they may filter by, with up to
     `filter_values` values of a category; `allow` is the width of their allow-lists, 0 for none; with `diversity` they
-    may ask for answers whose items are less alike.
+    may ask for answers whose items are less alike. `reasons` is for how many items they may ask why these were
+    recommended; with 0 there is no signature `explain`.
     """
 
     name: str = ""
@@ -198,6 +199,7 @@ class Serving:
     filter_values: int = 8
     allow: int = 0
     diversity: bool = False
+    reasons: int = 10
     push: str = ""
 
 

@@ -40,6 +40,7 @@ _POSITIVE = [
 ]
 _NOT_NEGATIVE = [
     "serving.allow",
+    "serving.reasons",
     "model.factors",
     "model.history_shrinkage",
     "model.new_items",

@@ -94,7 +94,7 @@ def test_the_grown_model_runs_on_the_stock_image_and_warms_up(grown):
 
     servable, _ = grown
     assert servable_problems(servable.directory) == []
-    assert len(list(tf.data.TFRecordDataset(f"{servable.directory}/assets.extra/tf_serving_warmup_requests"))) == 8
+    assert len(list(tf.data.TFRecordDataset(f"{servable.directory}/assets.extra/tf_serving_warmup_requests"))) == 10
 
 
 @pytest.mark.slow

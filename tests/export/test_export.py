@@ -65,7 +65,7 @@ def requests(servable, batch):
 @pytest.mark.parametrize("batch", [1, 5])
 def test_a_fresh_process_with_tensorflow_and_its_text_ops_only_gives_the_same_answers(exported, loaded, batch):
     asked = requests(loaded, batch)
-    assert set(asked) == {"serving_default", "search", "similar_items", "embed_items"}
+    assert set(asked) == {"serving_default", "search", "similar_items", "embed_items", "explain"}
     command = [sys.executable, "-c", FRESH, exported, json.dumps(asked)]
     environment = {name: value for name, value in os.environ.items() if name != "TF_USE_LEGACY_KERAS"}
     process = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd="/", env=environment)
@@ -77,14 +77,14 @@ def test_a_fresh_process_with_tensorflow_and_its_text_ops_only_gives_the_same_an
         here = function(**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
         for name, value in here.items():
             if value.dtype == tf.string:
-                assert answers[signature][name] == [[item.decode() for item in row] for row in value.numpy()]
+                assert answers[signature][name] == np.char.decode(value.numpy().astype(bytes)).tolist()
             else:
                 np.testing.assert_allclose(answers[signature][name], value, atol=1e-5)
 
 
 def test_signatures_have_fixed_shapes_and_a_free_batch(loaded):
     for signature, outputs in {
-        "serving_default": {"item_ids": (None, 10), "scores": (None, 10)},
+        "serving_default": {"item_ids": (None, 10), "scores": (None, 10), "based_on": (None,)},
         "search": {"item_ids": (None, 10), "scores": (None, 10)},
         "similar_items": {"item_ids": (None, 10), "scores": (None, 10)},
         "embed_items": {"embedding": (None, 16)},
@@ -189,13 +189,13 @@ def export_plain(world, folder, **sections):
 
 def test_without_text_there_is_no_search(plain_world, tmp_path):
     servable = LoadedServable(export_plain(plain_world, tmp_path)[0])
-    assert set(servable.signatures) == {"serving_default", "similar_items", "embed_items"}
+    assert set(servable.signatures) == {"serving_default", "similar_items", "embed_items", "explain"}
 
 
 def test_a_catalogue_of_ids_alone_is_served_without_embedding_items(make_world, make_asker, tmp_path):
     folder, _ = export_plain(make_world(tmp_path / "world", features={}), tmp_path / "model")
     servable = LoadedServable(folder)
-    assert set(servable.signatures) == {"serving_default", "similar_items"}
+    assert set(servable.signatures) == {"serving_default", "similar_items", "explain"}
     assert "" not in make_asker(servable)("serving_default", 1, user_id=["u001"])["item_ids"][0]
 
 

@@ -14,6 +14,7 @@ from tfrec.export.export import write_servable
 from tfrec.export.filters import AttributeFilters, stored_columns
 from tfrec.export.known_users import KnownUsers, known_user_arrays
 from tfrec.export.loaded import LoadedServable
+from tfrec.export.reasons import ItemParts, stored_parts
 from tfrec.export.servable import Servable
 from tfrec.export.user_queries import QUERIES, user_queries
 from tfrec.index.growth import grown
@@ -32,9 +33,12 @@ def embed_catalogue(
     """Embed items with an exported model.
 
     Returns:
-        `embedding` float32 [N, D], and `text` float32 [N, P] where the model searches text.
+        `embedding` float32 [N, D], `text` float32 [N, P] where the model searches text, and `parts` float32 [N, M, D]
+        where it gives reasons.
     """
     specs = item_specs(servable)
+    towers = servable.module.towers
+    embed = towers.embed_items_with_parts if servable.shape.reasons else towers.embed_items
     parts: dict[str, list[np.ndarray]] = {}
     media = {name: iter(values) for name, values in catalogue.media.items()}
     for start in range(0, len(catalogue), BATCH):
@@ -49,7 +53,7 @@ def embed_catalogue(
                 raw[name] = tf.constant([(list(row) + [""] * width)[:width] for row in rows], tf.string)
             else:
                 raw[name] = tf.constant(list(catalogue.columns[name][start : start + size]), spec.dtype)
-        for output, value in servable.module.towers.embed_items(raw).items():
+        for output, value in embed(raw).items():
             parts.setdefault(output, []).append(value.numpy())
         if progress is not None:
             progress("new items", start + size, len(catalogue))
@@ -102,6 +106,7 @@ def add_items(
         KnownUsers(**known_user_arrays(servable.module.users)),
         servable.shape,
         _grown_filters(servable, catalogue, known, places),
+        _grown_parts(servable, embedded["parts"], known, places) if servable.shape.reasons else None,
     )
     titles = servable.titles.copy()
     titles[places] = catalogue.titles[known]
@@ -129,6 +134,15 @@ def _grown_index(servable: LoadedServable, vectors: np.ndarray, places: np.ndarr
     asked = Asked(queries, seen, servable.k, record["asked"])
     index, measured = with_partition(vectors, partition, probes, spread, asked, promise)
     return index, {**record, **measured}
+
+
+def _grown_parts(servable: LoadedServable, new: np.ndarray, known: np.ndarray, places: np.ndarray) -> ItemParts:
+    names, rows, parts = stored_parts(servable.module.parts)
+    kept = ~np.isin(rows, places)
+    size = len(servable.ids)
+    rows = np.concatenate([rows[kept], places, np.arange(size, size + (~known).sum())])
+    parts = np.concatenate([parts[kept], new[known], new[~known]])
+    return ItemParts(names, rows, parts, size + int((~known).sum()))
 
 
 def _grown_filters(

@@ -20,6 +20,7 @@ from tfrec.export.manifest import manifest, write_extras
 from tfrec.export.op_check import servable_problems
 from tfrec.export.probe import Probe
 from tfrec.export.probing import build_probe
+from tfrec.export.reasons import ItemParts
 from tfrec.export.request_shape import shape_of
 from tfrec.export.servable import Servable
 from tfrec.export.towers import ServingTowers, item_signature, query_signature
@@ -27,6 +28,8 @@ from tfrec.export.user_queries import QUERIES, user_queries
 from tfrec.export.warmup import write_warmup
 from tfrec.index.interface import Index
 from tfrec.index.making import EXACT_BELOW, Asked, exact_index, index_for
+from tfrec.modalities import modalities
+from tfrec.model.content_parts import parts_of_catalogue
 from tfrec.model.embedding import Embedder
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.interactions import interactions
@@ -57,7 +60,7 @@ def export_servable(
         TrainingError: if the disk is full.
     """
     config = trained.config
-    vectors = Embedder(trained.model, config.serving.history).items(trained.inputs)
+    vectors, weights = Embedder(trained.model, config.serving.history).items_and_weights(trained.inputs)
     texts, basis = _search_space(trained)
     towers = ServingTowers(trained, basis)
     specs = {
@@ -73,7 +76,8 @@ def export_servable(
         )
     users = _known_users(trained, dataset, serving.known_users)
     filters = _filters(dataset.catalogue, serving)
-    servable = Servable(towers, specs, dataset.catalogue.ids, index, texts, users, shape_of(serving), filters)
+    parts = _parts(trained, weights) if serving.reasons else None
+    servable = Servable(towers, specs, dataset.catalogue.ids, index, texts, users, shape_of(serving), filters, parts)
     content = manifest(
         config,
         training_fingerprint(config, dataset, trained.encoders),
@@ -166,6 +170,13 @@ def _filters(catalogue: Catalogue, serving: Serving) -> AttributeFilters | None:
     if not serving.filters:
         return None
     return AttributeFilters({name: catalogue.columns[name] for name in serving.filters}, serving.filter_values)
+
+
+def _parts(trained: Trained, weights: np.ndarray) -> ItemParts:
+    """What the modalities of the items add to their vectors; `weights` is how much each counts."""
+    schema = trained.config.schema
+    rows, parts = parts_of_catalogue(trained.model, trained.inputs, schema, weights)
+    return ItemParts(modalities(schema), rows, parts, len(trained.inputs))
 
 
 def _known_users(trained: Trained, dataset: Dataset, known: bool) -> KnownUsers:

@@ -19,6 +19,7 @@ class RequestShape:
     Attributes:
         filter_values: how many values of a category a request may filter by.
         diversity: whether a request may ask for diversity.
+        reasons: R, of how many items a request may ask for reasons; 0 for none.
     """
 
     history: int
@@ -26,6 +27,7 @@ class RequestShape:
     allow: int = 0
     filter_values: int = 8
     diversity: bool = False
+    reasons: int = 0
 
     def inputs(self) -> dict[str, tf.TensorSpec]:
         """The inputs of every request for items, beside filters and features."""

@@ -1,4 +1,4 @@
-"""The servable: towers, index and known users behind the four signatures."""
+"""The servable: towers, index and known users behind the signatures."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import tensorflow as tf
 from tfrec.export.filters import AttributeFilters
 from tfrec.export.known_users import KnownUsers
 from tfrec.export.raw_features import string_table
+from tfrec.export.reasons import ItemParts, reasons
 from tfrec.export.request_shape import RequestShape
 from tfrec.index.diversity import diversified
 from tfrec.index.found import LOWEST
 from tfrec.index.interface import Allowed, Index
 from tfrec.index.listed import best_of_listed
-from tfrec.request_inputs import ALLOW, DIVERSITY, EXCLUDE, HISTORY, USER_ID
+from tfrec.request_inputs import ALLOW, DIVERSITY, EXCLUDE, HISTORY, ITEM_IDS, USER_ID
 
 # How much the likeness of texts counts in search beside the learned space; the learned space finds items without text.
 TEXT_SHARE = 0.9
 # How much the user's taste moves the order of search results.
 USER_SHARE = 0.2
+
+# What a recommendation may be based on, from most to least. With the context or nothing it is of popular items.
+BASED_ON = ("history", "features", "context", "popularity")
 
 
 class Servable(tf.Module):
@@ -35,6 +39,7 @@ class Servable(tf.Module):
         users: what is known of users.
         shape: what a request may hold.
         filters: the attributes that requests may filter by; None for none.
+        parts: what the items' modalities add to their vectors; needed where the shape has reasons.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Servable(tf.Module):
         users: KnownUsers,
         shape: RequestShape,
         filters: AttributeFilters | None = None,
+        parts: ItemParts | None = None,
     ):
         super().__init__("servable")
         self.towers = towers
@@ -54,12 +60,13 @@ class Servable(tf.Module):
         self.index = index
         self.shape = shape
         self.filters = filters
+        self.parts = parts
         self.ids = tf.Variable(["", *ids], trainable=False, dtype=tf.string, name="item_ids")
         self.positions = string_table(list(ids), list(range(len(ids))), missing=-1)
         self.texts = (
             None if texts is None else tf.Variable(np.ascontiguousarray(texts.T), trainable=False, name="texts")
         )
-        self._features = tuple(specs["query"])
+        self._features = dict(specs["query"])
         self._query_inputs = {
             **shape.inputs(),
             **(filters.signature() if filters is not None else {}),
@@ -82,6 +89,10 @@ class Servable(tf.Module):
             signatures["embed_items"] = tf.function(self._embed, autograph=False).get_concrete_function(
                 **self._item_inputs
             )
+        if self.parts is not None:
+            asked = {name: self._query_inputs[name] for name in (USER_ID, HISTORY, *self._features)}
+            asked[ITEM_IDS] = tf.TensorSpec([None, self.shape.reasons], tf.string, name=ITEM_IDS)
+            signatures["explain"] = tf.function(self._explain, autograph=False).get_concrete_function(**asked)
         if self.texts is not None:
             signatures["search"] = tf.function(self._search, autograph=False).get_concrete_function(**with_text)
         return signatures
@@ -94,7 +105,7 @@ class Servable(tf.Module):
             lambda allowed: self.index.recommend(queries, seen, allowed),
             lambda listed: tf.linalg.matvec(self.index.vectors_of(listed), queries),
         )
-        return self._answer(*self._diversified(inputs, *found))
+        return {**self._answer(*self._diversified(inputs, *found)), "based_on": self._based_on(inputs)}
 
     def _search(self, *, query: tf.Tensor, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         # Exact with any index: what is best by the sum of three scores in two spaces, no one partition brings together.
@@ -165,15 +176,51 @@ class Servable(tf.Module):
             return positions, scores
         return diversified(positions, scores, self.index.vectors_of(positions), inputs[DIVERSITY])
 
+    def _explain(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        _, history, asked = self._asked(inputs)
+        outputs = reasons(
+            self.index,
+            self._positions(inputs[ITEM_IDS]),
+            self.towers.encode_query(*asked),
+            self.towers.query_parts(*asked),
+            self.parts,
+        )
+        batch = tf.shape(history)[0]
+        outputs["history_ids"] = tf.gather(self.ids, history + 1)
+        outputs["modality_names"] = tf.tile(self.parts.names[tf.newaxis], [batch, 1])
+        if self._features:
+            outputs["feature_names"] = tf.tile(tf.constant([list(self._features)]), [batch, 1])
+        return outputs
+
     def _query(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Queries float32 [B, D], and positions of what must not be recommended, int32 [B, X]."""
+        rows, history, asked = self._asked(inputs)
+        seen = tf.concat([history, self._positions(inputs[EXCLUDE]), self.users.seen(rows)], axis=1)
+        return self.towers.encode_query(*asked), seen
+
+    def _asked(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tuple]:
+        """Users' rows, positions of their histories int32 [B, H], and what the query tower takes."""
         rows, history = self._rows_and_history(inputs)
         raw = {name: inputs[name] for name in self._features}
         stored = {name: tf.gather(codes, rows) for name, codes in self.users.features.items()}
         mask = tf.cast(history >= 0, tf.float32)
-        queries = self.towers.encode_query(self.index.vectors_of(history), mask, raw, stored)
-        seen = tf.concat([history, self._positions(inputs[EXCLUDE]), self.users.seen(rows)], axis=1)
-        return queries, seen
+        return rows, history, (self.index.vectors_of(history), mask, raw, stored)
+
+    def _based_on(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The most that is known of each user, string [B]; see `BASED_ON`."""
+        rows, history, (_, _, raw, stored) = self._asked(inputs)
+        nothing = tf.zeros_like(rows, tf.bool)
+        of_user = tf.reduce_any(
+            [nothing]
+            + [_given(value) for name, value in raw.items() if name in stored]
+            + [tf.reduce_any(tf.reshape(codes, [tf.size(rows), -1]) != 0, axis=1) for codes in stored.values()],
+            axis=0,
+        )
+        of_context = tf.reduce_any([nothing] + [_given(v) for name, v in raw.items() if name not in stored], axis=0)
+        of_history = tf.reduce_any(history >= 0, axis=1)
+        by_history, by_features, by_context, by_none = BASED_ON
+        known = tf.where(of_user, by_features, tf.where(of_context, by_context, by_none))
+        return tf.where(of_history, by_history, known)
 
     def _rows_and_history(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Each user's row, and the history that counts: the request's own, or the stored one where it gives none."""
@@ -187,3 +234,11 @@ class Servable(tf.Module):
 
     def _answer(self, positions: tf.Tensor, scores: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"item_ids": tf.gather(self.ids, positions + 1), "scores": scores}
+
+
+def _given(values: tf.Tensor) -> tf.Tensor:
+    """Whether a raw feature is given, bool [B]."""
+    if values.dtype == tf.float32:
+        return tf.math.is_finite(values)
+    there = tf.strings.length(values) > 0
+    return there if there.shape.rank == 1 else tf.reduce_any(there, axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.export.raw_features import RawFeatures
+from tfrec.model.content_parts import content_parts
 from tfrec.schema import Schema
 from tfrec.towers.fusion import unit_length
 from tfrec.training.trainer import Trained
@@ -45,22 +46,44 @@ class ServingTowers(tf.Module):
                 inputs[f"{feature.name}.present"] = present
             return inputs
 
-        def embed_items(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            codes = self.raw_items.codes(raw)
-            content = content_vectors(raw)
+        def described(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             size = tf.shape(next(iter(raw.values())))[0]
-            embedding = model.encode_items({"id": tf.zeros([size], tf.int32), **codes, **content})
-            outputs = {"embedding": embedding}
+            return {"id": tf.zeros([size], tf.int32), **self.raw_items.codes(raw), **content_vectors(raw)}
+
+        def embedded(items: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            outputs = {"embedding": model.encode_items(items)}
             if text_basis is not None:
-                outputs["text"] = unit_length(tf.matmul(content[model.text_feature], text_basis))
+                outputs["text"] = unit_length(tf.matmul(items[model.text_feature], text_basis))
             return outputs
+
+        def embed_items(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return embedded(described(raw))
+
+        def embed_items_with_parts(raw: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            items = described(raw)
+            return {**embedded(items), "parts": content_parts(model.encode_items, items, schema)}
 
         def encode_query(
             history: tf.Tensor, mask: tf.Tensor, raw: Mapping[str, tf.Tensor], stored: Mapping[str, tf.Tensor]
         ) -> tf.Tensor:
-            codes = {**self.raw_users.codes(raw), **self.raw_context.codes(raw)}
-            merged = {name: _given_or_stored(code, stored.get(name)) for name, code in codes.items()}
-            return model.query_tower(history, mask, merged, training=False)
+            return model.query_tower(history, mask, self._query_codes(raw, stored), training=False)
+
+        def query_parts(
+            history: tf.Tensor, mask: tf.Tensor, raw: Mapping[str, tf.Tensor], stored: Mapping[str, tf.Tensor]
+        ) -> dict[str, tf.Tensor]:
+            codes = self._query_codes(raw, stored)
+            there = {name: tf.zeros_like(code) for name, code in codes.items()}
+            of_history, rest = model.query_tower.parts(history, mask, there)
+            outputs = {"history": of_history, "rest": rest}
+            before, of_features = model.query_tower(history, mask, there, training=False), []
+            for name, code in codes.items():
+                there[name] = code
+                after = model.query_tower(history, mask, there, training=False)
+                of_features.append(after - before)
+                before = after
+            if of_features:
+                outputs["features"] = tf.stack(of_features, axis=1)
+            return outputs
 
         def encode_text(text: tf.Tensor) -> dict[str, tf.Tensor]:
             encoder = trained.encoders[model.text_feature]
@@ -71,24 +94,31 @@ class ServingTowers(tf.Module):
             }
 
         if schema.items.features:  # Of ids alone nothing can be embedded.
-            self.embed_items = tf.function(
-                embed_items, input_signature=[item_signature(schema, self.raw_items)], autograph=False
-            )
-        self.encode_query = tf.function(
-            encode_query,
-            input_signature=[
-                tf.TensorSpec([None, None, width], tf.float32),
-                tf.TensorSpec([None, None], tf.float32),
-                query_signature(self.raw_users, self.raw_context),
-                {name: _code_spec(spec) for name, spec in self.raw_users.signature().items()},
-            ],
-            autograph=False,
-        )
+            item_specs = [item_signature(schema, self.raw_items)]
+            self.embed_items = tf.function(embed_items, input_signature=item_specs, autograph=False)
+            if trained.config.serving.reasons:
+                self.embed_items_with_parts = tf.function(
+                    embed_items_with_parts, input_signature=item_specs, autograph=False
+                )
+        query_specs = [
+            tf.TensorSpec([None, None, width], tf.float32),
+            tf.TensorSpec([None, None], tf.float32),
+            query_signature(self.raw_users, self.raw_context),
+            {name: _code_spec(spec) for name, spec in self.raw_users.signature().items()},
+        ]
+        self.encode_query = tf.function(encode_query, input_signature=query_specs, autograph=False)
+        if trained.config.serving.reasons:
+            self.query_parts = tf.function(query_parts, input_signature=query_specs, autograph=False)
         self.has_text = text_basis is not None
         if self.has_text:
             self.encode_text = tf.function(
                 encode_text, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False
             )
+
+    def _query_codes(self, raw: Mapping[str, tf.Tensor], stored: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Codes of user features and context, in this order."""
+        codes = {**self.raw_users.codes(raw), **self.raw_context.codes(raw)}
+        return {name: _given_or_stored(code, stored.get(name)) for name, code in codes.items()}
 
 
 def item_signature(schema: Schema, raw_items: RawFeatures) -> dict[str, tf.TensorSpec]:

@@ -10,7 +10,7 @@ from tfrec.config import Model as ModelSettings
 from tfrec.schema import Schema
 from tfrec.towers.correction import QueryCorrection
 from tfrec.towers.least_squares import CONFIDENCE, LeastSquaresQuery
-from tfrec.towers.sides import query_sides, read_side, width_of_members
+from tfrec.towers.sides import query_sides, read_by_queries, read_side, width_of_members
 
 
 class CollaborativeQueryTower(tf.keras.layers.Layer):
@@ -46,6 +46,25 @@ class CollaborativeQueryTower(tf.keras.layers.Layer):
         if not self.settings.factors:
             return members
         return tf.concat([members, self.least_squares(history[..., self.member_width :], mask)], axis=-1)
+
+    def parts(
+        self, history: tf.Tensor, mask: tf.Tensor, features: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What a query is the sum of: see `QueryTower.parts`. Here the parts of the history are exact."""
+        members, dimension = self.settings.members, self.settings.dimension
+        width = tf.shape(history)[1]
+        count = tf.reduce_sum(mask, axis=1, keepdims=True)
+        counted = mask / tf.maximum(count + self.settings.history_shrinkage, 1e-9)
+        read = history[..., : self.member_width] * counted[..., tf.newaxis]
+        read = read_side(tf.reshape(read, [-1, self.member_width]), members)
+        of_history = tf.reshape(
+            read_by_queries(tf.reshape(read, [-1, members, dimension])), [-1, width, self.member_width]
+        )
+        rest = query_sides(tf.reshape(self.correction(count, features), [-1, members, dimension]))
+        if not self.settings.factors:
+            return of_history, rest
+        of_factors = self.least_squares.parts(history[..., self.member_width :], mask)
+        return tf.concat([of_history, of_factors], axis=-1), tf.pad(rest, [[0, 0], [0, self.settings.factors]])
 
     def of_members(
         self, total: tf.Tensor, count: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool = False

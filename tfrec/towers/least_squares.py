@@ -40,6 +40,19 @@ class LeastSquaresQuery(tf.keras.layers.Layer):
             float32 [B, F]; zeros for an empty history.
         """
         touched = history * mask[..., tf.newaxis]
-        left = self.gram[tf.newaxis] + self.confidence * tf.matmul(touched, touched, transpose_a=True)
         right = (1 + self.confidence) * tf.reduce_sum(touched, axis=1)
-        return self.scale * tf.linalg.cholesky_solve(tf.linalg.cholesky(left), right[..., tf.newaxis])[..., 0]
+        return self.scale * tf.linalg.cholesky_solve(self._factorised(touched), right[..., tf.newaxis])[..., 0]
+
+    def parts(self, history: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """What each item of the history adds to the factors, float32 [B, H, F]; arguments as of `call`.
+
+        All items together decide the system, which is solved for each of them: the solution is linear in its right.
+        """
+        touched = history * mask[..., tf.newaxis]
+        right = (1 + self.confidence) * tf.linalg.matrix_transpose(touched)
+        solved = tf.linalg.cholesky_solve(self._factorised(touched), right)
+        return self.scale * tf.linalg.matrix_transpose(solved)
+
+    def _factorised(self, touched: tf.Tensor) -> tf.Tensor:
+        left = self.gram[tf.newaxis] + self.confidence * tf.matmul(touched, touched, transpose_a=True)
+        return tf.linalg.cholesky(left)

@@ -56,6 +56,31 @@ class QueryTower(tf.keras.layers.Layer):
         pooled = unit_length(tf.where(count > 0, mean, tf.cast(self.empty, tf.float32)[tf.newaxis]))
         return unit_length(pooled + self.correction(count, features, pooled, training=training))
 
+    def parts(
+        self, history: tf.Tensor, mask: tf.Tensor, features: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What a query is the sum of; arguments as of `call`.
+
+        A query is divided by its length, which all of it decides, and the correction reads the history too: what it
+        adds is part of the rest.
+
+        Returns:
+            What each item of the history adds, float32 [B, H, width], and the rest, float32 [B, width].
+        """
+        count = tf.reduce_sum(mask, axis=1, keepdims=True)
+        of_history = history * (mask / tf.maximum(count, 1))[..., tf.newaxis]
+        of_history *= _shrunk(tf.reduce_sum(of_history, axis=1))[:, tf.newaxis]
+        empty = tf.where(count > 0, 0.0, unit_length(tf.cast(self.empty, tf.float32)[tf.newaxis]))
+        pooled = tf.reduce_sum(of_history, axis=1) + empty
+        corrected = self.correction(count, features, pooled)
+        by = _shrunk(pooled + corrected)
+        return of_history * by[:, tf.newaxis], (empty + corrected) * by
+
+
+def _shrunk(vectors: tf.Tensor) -> tf.Tensor:
+    """What `unit_length` multiplies vectors float32 [B, width] by, [B, 1]."""
+    return tf.math.rsqrt(tf.maximum(tf.reduce_sum(vectors**2, axis=1, keepdims=True), 1e-9))
+
 
 class TextQuery(tf.keras.layers.Layer):
     """Encodes free text into the space of the items, from the vectors of a text encoder."""

@@ -31,6 +31,11 @@ def query_sides(queries: tf.Tensor) -> tf.Tensor:
     return _side_by_side(tf.concat([queries, one, tf.zeros_like(queries)], axis=-1))
 
 
+def read_by_queries(queries: tf.Tensor) -> tf.Tensor:
+    """What a part of the members' queries [B, M, d] adds to a query vector, float32 [B, width of members]."""
+    return _side_by_side(tf.concat([queries, tf.zeros_like(queries[..., :1]), tf.zeros_like(queries)], axis=-1))
+
+
 def member_of_rows(rows: int, width: int, members: int) -> tf.Tensor:
     """A mask float32 [rows, width of members] that leaves each row one member's part, the first rows the first one's.
 
