@@ -1,12 +1,14 @@
-"""One gRPC channel to a model server: options, deadlines, retries, and errors as sentences."""
+"""gRPC channels to model servers: options, deadlines, retries, taking turns, and errors as sentences."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import grpc
 
 from tfrec.errors import ServerError
 
-LARGEST_RESPONSE = 256 << 20  # bytes; gRPC's default of 4 MiB is too little for large batches
+LARGEST_MESSAGE = 256 << 20  # bytes; gRPC's default of 4 MiB is too little for large batches
 KEEP_ALIVE = 60.0  # seconds
 FIRST_BACKOFF = 0.1  # seconds
 
@@ -51,67 +53,129 @@ def _contents(path: str | os.PathLike[str]) -> bytes | None:
         raise ServerError(f"cannot read the TLS file {path}: {error.strerror or error}") from error
 
 
-class Channel:
-    """Calls methods of the server at `address`.
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How servers are called.
 
-    Args:
-        address: host:port, or unix:/path.
+    Attributes:
+        addresses: host:port or unix:/path of each.
         timeout: seconds a call may take in all, its retries included.
-        attempts: how often a call is tried while the server is unavailable.
+        attempts: how often a call is tried at each address while none is available.
         tls: how to encrypt; None for plain text.
+        largest_message: the largest request and response, bytes.
     """
 
-    def __init__(self, address: str, timeout: float, attempts: int, tls: TLS | None) -> None:
-        self.address = address
-        self.timeout = timeout
-        self.attempts = attempts
-        options = [
-            ("grpc.max_receive_message_length", LARGEST_RESPONSE),
-            ("grpc.max_send_message_length", -1),
+    addresses: tuple[str, ...]
+    timeout: float
+    attempts: int
+    tls: TLS | None = None
+    largest_message: int = LARGEST_MESSAGE
+
+    @classmethod
+    def of(
+        cls, address: str | Sequence[str], timeout: float, attempts: int, tls: TLS | bool | None, largest_message: int
+    ) -> Settings:
+        """Settings from a client's arguments: addresses as a list, or with commas between them.
+
+        Raises:
+            ServerError: there is no address.
+        """
+        # A list of ipv4: addresses is one address to gRPC.
+        parts = address.split(",") if isinstance(address, str) and not address.startswith("ipv") else address
+        listed = (parts,) if isinstance(parts, str) else tuple(parts)
+        addresses = tuple(part.strip() for part in listed if part.strip())
+        if not addresses:
+            raise ServerError(f"expected the address of a model server as host:port, got {address!r}")
+        return cls(addresses, timeout, attempts, TLS() if tls is True else tls or None, largest_message)
+
+    def options(self) -> list[tuple[str, Any]]:
+        """The options of a channel."""
+        return [
+            ("grpc.max_receive_message_length", self.largest_message),
+            ("grpc.max_send_message_length", self.largest_message),
             ("grpc.keepalive_time_ms", int(KEEP_ALIVE * 1000)),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.initial_reconnect_backoff_ms", int(FIRST_BACKOFF * 1000)),
             ("grpc.min_reconnect_backoff_ms", int(FIRST_BACKOFF * 1000)),
             ("grpc.max_reconnect_backoff_ms", 5_000),
+            # A name in DNS may have several addresses.
+            ("grpc.lb_policy_name", "round_robin"),
         ]
-        if tls is None:
-            self._channel = grpc.insecure_channel(address, options)
-        else:
-            self._channel = grpc.secure_channel(address, tls.credentials(), options)
-        self._methods: dict[str, Callable[..., Any]] = {}
+
+    def failed(self, error: grpc.RpcError, number: int) -> CallError:
+        """The error of a call to the address of that number, in a sentence."""
+        return CallError(error.code().name, error.details() or "", self.addresses[number], self.timeout)
+
+
+def tries(first: int, ready: Sequence[bool], attempts: int) -> Iterator[tuple[int, float]]:
+    """The numbers of the addresses to try one after the other, and how many seconds to wait before.
+
+    All are tried without waiting, from the `first` on, those that are ready before the others; then again after an
+    exponentially growing pause with jitter.
+    """
+    order = sorted(range(len(ready)), key=lambda number: (not ready[number], (number - first) % len(ready)))
+    for attempt in range(attempts):
+        pause = FIRST_BACKOFF * 2 ** (attempt - 1) * random.uniform(0.8, 1.2) if attempt else 0.0
+        for place, number in enumerate(order):
+            yield number, 0.0 if place else pause
+
+
+class Channel:
+    """Calls methods of the servers, in turn."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._turn = itertools.count(random.randrange(len(settings.addresses)))
+        self._channels = [self._connected(address) for address in settings.addresses]
+        self._ready = [True] * len(self._channels)
+        if len(self._channels) > 1:
+            for number, channel in enumerate(self._channels):
+                channel.subscribe(functools.partial(self._changed, number), try_to_connect=True)
+        self._methods: dict[tuple[int, str], Callable[..., Any]] = {}
 
     def close(self) -> None:
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
 
-    def call(self, method: str, request: Any, response_type: Any, timeout: float | None = None) -> Any:
-        """The response to `request`; UNAVAILABLE is tried again with exponential backoff until the deadline.
+    def call(self, method: str, request: Any, response_type: Any) -> Any:
+        """The response to `request`; UNAVAILABLE is tried at the next address, and again until the deadline.
 
         Raises:
-            CallError: the server answered with an error, or not at all.
+            CallError: the server answered with an error, or none answered at all.
         """
-        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        backoff = FIRST_BACKOFF
-        for attempt in range(1, self.attempts + 1):
-            remaining = deadline - time.monotonic()
-            try:
-                return self._method(method, response_type)(request, timeout=max(remaining, 0.001))
-            except grpc.RpcError as error:
-                pause = backoff * random.uniform(0.8, 1.2)
-                last = attempt == self.attempts or time.monotonic() + pause > deadline
-                if error.code() is not grpc.StatusCode.UNAVAILABLE or last:
-                    raise CallError(error.code().name, error.details() or "", self.address, self.timeout) from error
+        deadline = time.monotonic() + self.settings.timeout
+        last: CallError | None = None
+        for number, pause in tries(next(self._turn), self._ready, self.settings.attempts):
+            if last is not None and time.monotonic() + pause >= deadline:
+                break
             time.sleep(pause)
-            backoff *= 2
-        raise AssertionError("unreachable: the last attempt returns or raises")
+            try:
+                remaining = max(deadline - time.monotonic(), 0.001)
+                return self._method(number, method, response_type)(request, timeout=remaining)
+            except grpc.RpcError as error:
+                last = self.settings.failed(error, number)
+                if last.code != "UNAVAILABLE":
+                    raise last from error
+        assert last is not None, "there is at least one address and one attempt"
+        raise last
 
-    def _method(self, method: str, response_type: Any) -> Callable[..., Any]:
-        if method not in self._methods:
-            self._methods[method] = self._channel.unary_unary(
+    def _connected(self, address: str) -> grpc.Channel:
+        options, tls = self.settings.options(), self.settings.tls
+        if tls is None:
+            return grpc.insecure_channel(address, options)
+        return grpc.secure_channel(address, tls.credentials(), options)
+
+    def _changed(self, number: int, state: grpc.ChannelConnectivity) -> None:
+        self._ready[number] = state is grpc.ChannelConnectivity.READY
+
+    def _method(self, number: int, method: str, response_type: Any) -> Callable[..., Any]:
+        if (number, method) not in self._methods:
+            self._methods[number, method] = self._channels[number].unary_unary(
                 method,
                 request_serializer=lambda request: request.SerializeToString(),
                 response_deserializer=response_type.FromString,
             )
-        return self._methods[method]
+        return self._methods[number, method]
 
 
 class CallError(ServerError):

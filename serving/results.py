@@ -9,24 +9,45 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tfrec.errors import ServerError
+from tfrec.serving.reasons import Explanation
 
 
 @dataclasses.dataclass(frozen=True)
 class Recommendation:
-    """One item of an answer: `rank` counts from 1, `title` is "" where the client knows none."""
+    """One item of an answer.
+
+    Attributes:
+        rank: counts from 1.
+        title: "" where the client knows none.
+        why: what the score is the sum of, where that was asked for.
+    """
 
     item_id: str
     score: float
     rank: int
     title: str = ""
+    why: Explanation | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Recommendations(Sequence[Recommendation]):
-    """The answer to one request, best first, and the version of the model that gave it."""
+    """The answer to one request, best first.
+
+    Attributes:
+        items: what was found.
+        model_version: the version of the model that answered.
+        based_on: the most that was known of the user: history, features, context, or popularity where it was nothing;
+            "" where the model does not say, as for a search.
+    """
 
     items: tuple[Recommendation, ...]
     model_version: int
+    based_on: str = ""
+
+    @property
+    def fallback(self) -> bool:
+        """Whether nothing was known of the user, so that these are popular items, at most of the context."""
+        return self.based_on in ("context", "popularity")
 
     def __len__(self) -> int:
         return len(self.items)

@@ -6,7 +6,7 @@ import pytest
 
 from tfrec.errors import ServerError
 from tfrec.serving import TLS, CallError, Client, wire
-from tfrec.serving.channel import Channel
+from tfrec.serving.channel import Channel, Settings
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def failing_server():
 
 
 def ask(address, attempts=4):
-    channel = Channel(address, timeout=5, attempts=attempts, tls=None)
+    channel = Channel(Settings((address,), timeout=5, attempts=attempts))
     try:
         return channel.call(wire.GET_MODEL_STATUS, wire.GetModelStatusRequest(), wire.GetModelStatusResponse)
     finally:

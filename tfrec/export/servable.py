@@ -177,6 +177,7 @@ class Servable(tf.Module):
         return diversified(positions, scores, self.index.vectors_of(positions), inputs[DIVERSITY])
 
     def _explain(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self.parts is not None, "the signature is only made of a servable with parts"
         _, history, asked = self._asked(inputs)
         outputs = reasons(
             self.index,

@@ -37,9 +37,9 @@ def content_parts(
         float32 [B, M, width], in the order of `tfrec.modalities.modalities`.
     """
     names = features_of(schema)
-    count, vectors = len(names), {}
-    for shown in itertools.chain.from_iterable(itertools.combinations(names, size) for size in range(count + 1)):
-        vectors[frozenset(shown)] = encode(_only(items, names, shown))
+    count = len(names)
+    subsets = itertools.chain.from_iterable(itertools.combinations(names, size) for size in range(count + 1))
+    vectors = {frozenset(shown): encode(_only(items, names, frozenset(shown))) for shown in subsets}
     parts = []
     for name in names:
         part = tf.zeros_like(vectors[frozenset()])
@@ -87,7 +87,7 @@ def parts_of_catalogue(
 
 
 def _only(
-    items: Mapping[str, tf.Tensor], names: Mapping[str, tuple[str, ...]], shown: tuple[str, ...]
+    items: Mapping[str, tf.Tensor], names: Mapping[str, tuple[str, ...]], shown: frozenset[str]
 ) -> dict[str, tf.Tensor]:
     kept = dict(items)
     for name, features in names.items():
