@@ -31,7 +31,11 @@ setup(
     python_requires=">=3.10",
     packages=list(PACKAGES),
     package_dir=PACKAGES,
-    package_data={"tfrec.evaluation": ["templates/*"], "tfrec.serving.deploy": ["templates/**/*"]},
+    package_data={
+        "tfrec.evaluation": ["templates/*"],
+        "tfrec.serving": ["examples/*"],
+        "tfrec.serving.deploy": ["templates/**/*"],
+    },
     install_requires=[
         "tensorflow>=2.16,<2.22",
         "tf-keras>=2.16,<2.22",

@@ -50,6 +50,55 @@ def test_a_wrong_feature_is_refused(tfrec, server, feature, sentence, one_senten
     assert sentence in one_sentence(refused)
 
 
+def test_reasons_are_told_in_words_and_add_up(tfrec, shop, server):
+    ask = (
+        "recommend",
+        "--history",
+        "i000,i004",
+        "--feature",
+        "age=31",
+        "-k",
+        12,
+        "-c",
+        shop.config,
+        "--server",
+        server,
+    )
+    answer = tfrec(*ask, "--json", "--why").json
+    for item in answer["items"]:
+        why = item["why"]
+        parts = [why["general"], *(reason["amount"] for reason in [*why["history"], *why["features"]])]
+        assert sum(parts) == pytest.approx(item["score"], abs=1e-4)
+        assert sum(why["modalities"].values()) == pytest.approx(item["score"], abs=1e-4)
+    shown = tfrec(*ask, "--why").out
+    touched = answer["items"][0]["why"]["history"][0]
+    assert f"because the user touched {touched['title']} ({touched['amount']:+.3f})" in " ".join(shown.split())
+    assert "Based on what the user touched." in shown
+    assert "why" not in tfrec(*ask, "--json").json["items"][0]
+
+
+def test_nobody_is_told_that_the_items_are_popular_ones(tfrec, shop, server):
+    shown = tfrec("recommend", "--user", "nobody", "-c", shop.config, "--server", server)
+    assert "Nothing is known of the user, so these are popular items." in shown.out
+    with_context = tfrec("recommend", "--feature", "device=phone", "-c", shop.config, "--server", server)
+    assert "in the light of the request's context" in with_context.out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--filter", "colour=red"], "cannot filter by 'colour'; it filters by nothing; see serving.filters"),
+        (["--filter", "colour"], "--filter takes NAME=VALUE or NAME=LOW..HIGH, got 'colour'"),
+        (["--filter", "price=1..2", "--filter", "price=3.."], "--filter takes one range of 'price'"),
+        (["--allow", "i001"], "takes no list of allowed items; export it with serving.allow"),
+        (["--diversity", "0.5"], "knows no diversity; export it with serving.diversity"),
+    ],
+)
+def test_what_the_model_cannot_do_is_told(tfrec, server, options, sentence, one_sentence):
+    refused = tfrec("recommend", "--user", "u001", *options, "--name", "shop", "--server", server)
+    assert sentence in one_sentence(refused)
+
+
 def test_a_search_finds_items_by_their_words(tfrec, shop, server):
     found = tfrec("search", "whale coral sailor harbour", "-k", 3, "-c", shop.config, "--server", server, "--json").json
     assert {shop.world.item_taste[item["item_id"]] for item in found["items"]} == {"ocean"}

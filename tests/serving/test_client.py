@@ -186,3 +186,48 @@ def test_private_messages_coexist_with_tensorflow_in_one_process(client):
     fill_proto(request.inputs["x"], np.array([[1.5, 2.5]], np.float32))
     theirs = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     np.testing.assert_array_equal(tf.make_ndarray(theirs.inputs["x"]), [[1.5, 2.5]])
+
+
+@pytest.fixture
+def recorded():
+    """A server that answers every Predict from a fixed table by version label, and what it was asked."""
+    import grpc
+
+    from tfrec.serving import wire
+    from tfrec.serving.tensors import fill_proto
+
+    asked = []
+
+    def answered(request, context):
+        asked.append((request.model_spec.version_label, request.model_spec.version.value))
+        versions = {"stable": 1, "canary": 2}
+        if request.model_spec.version_label not in versions:
+            context.abort(grpc.StatusCode.NOT_FOUND, f"no label {request.model_spec.version_label!r}")
+        response = wire.PredictResponse()
+        response.model_spec.version.value = versions[request.model_spec.version_label]
+        fill_proto(response.outputs["y"], np.ones(1, np.float32))
+        return response
+
+    handler = grpc.unary_unary_rpc_method_handler(
+        answered, wire.PredictRequest.FromString, lambda message: message.SerializeToString()
+    )
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}", asked
+    server.stop(None).wait()
+
+
+def test_labels_choose_between_versions_side_by_side_over_one_connection(recorded):
+    address, asked = recorded
+    with Client(address, label="stable") as stable:
+        canary = stable.labelled("canary")
+        assert [each.predict("serving_default", {})[1] for each in (stable, canary, stable)] == [1, 2, 1]
+        with pytest.raises(ServerError, match="does not have that model or version: no label 'beta'"):
+            stable.labelled("beta").predict("serving_default", {})
+    assert asked == [("stable", 0), ("canary", 0), ("stable", 0), ("beta", 0)]
+    with pytest.raises(ServerError, match="by its number or by its label"):
+        Client(address, version=1, label="stable")

@@ -153,8 +153,11 @@ def _typed(name: str, text: str, spec: Any, before: Any) -> Any:
 
 def show_answer(answer: Recommendations, heading: str, output: Output) -> None:
     """Print the items of an answer as a table, or as JSON."""
-    items = [dataclasses.asdict(item) for item in answer]
-    output.result({"model_version": answer.model_version, "items": items})
+    items = [
+        {name: value for name, value in dataclasses.asdict(item).items() if name != "why" or value} for item in answer
+    ]
+    basis = {"based_on": answer.based_on} if answer.based_on else {}
+    output.result({"model_version": answer.model_version, **basis, "items": items})
     if output.machine:
         return
     if not items:

@@ -8,12 +8,20 @@ from typing import Any
 from tfrec.cli.arguments import add_command
 from tfrec.cli.asking import add_query, add_server, connected, features, show_answer, wanted
 from tfrec.cli.output import Output
+from tfrec.cli.why import reasons_in_words
 from tfrec.errors import DataError
 
 EXAMPLE = """\
 tfrec recommend -c tfrec.yaml --user user-0042
 tfrec recommend --name films --history m3,m7 --feature age=31 --server films.example:8500
 tfrec recommend --model build/serving/films --users people.csv -k 10 --out recs.csv"""
+
+BASES = {
+    "history": "Based on what the user touched.",
+    "features": "Nothing is known of what the user touched, so this is based on the user's features.",
+    "context": "Nothing is known of the user, so these are popular items, in the light of the request's context.",
+    "popularity": "Nothing is known of the user, so these are popular items.",
+}
 
 
 def add_to(commands: Any) -> None:
@@ -29,6 +37,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--user", default="", metavar="ID", help="the user's id")
     add_query(parser)
+    parser.add_argument("--why", action="store_true", help="say what each score is the sum of")
     batch = parser.add_argument_group("many users")
     batch.add_argument(
         "--users",
@@ -54,9 +63,17 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             given.exclude,
             given.k,
             features(client, "serving_default", given.feature),
+            reasons=given.why,
             **wanted(given),
         )
     show_answer(answer, f"recommended to {given.user or 'this user'}", output)
+    if answer.based_on:
+        output.tell(BASES[answer.based_on])
+    for item in answer:
+        if item.why is not None:
+            output.say("")
+            for line in reasons_in_words(item):
+                output.tell(line)
     return 0
 
 
@@ -64,8 +81,17 @@ def _run_batch(given: argparse.Namespace, output: Output) -> int:
     for option, value in (("--users FILE", given.users), ("--out FILE", given.out), ("--model DIR", given.model)):
         if not value:
             raise DataError(f"recommending to many users needs {option} too")
-    if given.user or given.history or given.exclude or given.feature or given.filter or given.allow or given.diversity:
-        raise DataError("options for one user, from --user to --diversity, must be left out with --users")
+    if (
+        given.user
+        or given.history
+        or given.exclude
+        or given.feature
+        or given.filter
+        or given.allow
+        or given.diversity
+        or given.why
+    ):
+        raise DataError("options for one user, as --user, --filter and --why, must be left out with --users")
     from tfrec.cli.batch import recommend_to_file
 
     with output.progress() as progress:
