@@ -27,7 +27,7 @@ def command(tmp_path_factory):
         pytest.skip(f"Node {version.strip()} erases no types (22.6 does), and there is no tsc on PATH")
     folder = tmp_path_factory.mktemp("compiled")
     (folder / "globals.d.ts").write_text("declare const process: { argv: string[] };\n")
-    target = ["--target", "es2022", "--module", "es2022", "--lib", "es2022,dom", "--strict", "--types", ""]
+    target = ["--target", "es2022", "--module", "es2022", "--lib", "es2022,dom", "--strict"]
     compiled = subprocess.run(
         [compiler, *target, "--outDir", str(folder), str(EXAMPLE), str(folder / "globals.d.ts")],
         capture_output=True,
