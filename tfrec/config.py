@@ -111,11 +111,14 @@ class Training:
         objective: `masked` (a row is a user, half of the history is predicted from the rest), `next` (what follows a
             moment is predicted from what came before it) or `retrieval` (the in-batch softmax of
             tfrs.tasks.Retrieval, a row is an event).
-        batch_size: rows per step; `targets`: most targets per row (1 for `retrieval`).
+        batch_size: rows per step, 0 for a number that goes with the size of the data (`tfrec.training.sizes`);
+            `targets`: most targets per row (1 for `retrieval`).
         candidates: items in the softmax of one step, 0 for the whole catalogue where it is small enough.
         logq: correct the softmax for how often an item is sampled.
-        epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping; patience 0
-            trains all epochs and keeps the last, for settings that were chosen before.
+        epoch_rows: most rows of an epoch, 0 for all; of a large log fewer bring a checkpoint and a look at the
+            validation part before every user was met.
+        epochs, patience: passes over the rows, and epochs without a better validation nDCG before stopping; patience
+            0 trains all epochs and keeps the last, for settings that were chosen before.
         encoder_epochs: epochs in which encoders are trained too; after them they are kept as they are and their vectors
             are computed once, which makes the remaining epochs cheap. 0 trains them in all epochs.
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
@@ -128,10 +131,11 @@ class Training:
     """
 
     objective: str = "masked"
-    batch_size: int = 64
+    batch_size: int = 0
     targets: int = 256
     candidates: int = 0
     logq: bool = True
+    epoch_rows: int = 0
     epochs: int = 50
     patience: int = 0
     encoder_epochs: int = 0
@@ -151,9 +155,11 @@ class Training:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Cut-offs of the metrics and how their confidence intervals are drawn (bootstrap over users)."""
+    """Cut-offs of the metrics, how many users are asked (a sample of more, 0 for all), and how their confidence
+    intervals are drawn (bootstrap over users)."""
 
     k: tuple[int, ...] = (5, 10, 20, 50)
+    users: int = 0
     bootstrap: int = 500
     confidence: float = 0.95
 

@@ -9,7 +9,7 @@ import os
 import shlex
 from typing import Any
 
-from tfrec.cli import serving_load, speed
+from tfrec.cli import scale, serving_load, speed
 from tfrec.cli.arguments import add_command, add_config, positive
 from tfrec.cli.evaluation_tables import table_of
 from tfrec.cli.output import Output
@@ -42,6 +42,7 @@ def add_to(commands: Any) -> None:
     add_measuring(parser, part="test")
     parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
     speed.add_to(kinds)
+    scale.add_to(kinds)
     serving_load.add_to(kinds)
 
 

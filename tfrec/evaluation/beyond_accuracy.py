@@ -49,10 +49,13 @@ def diversity(positions: np.ndarray, vectors: Vectors) -> np.ndarray:
     The intra-list diversity of Ziegler et al. 2005. `vectors` [N, D], dense or sparse, describes the items; the cosine
     with a zero vector is 0.
     """
-    unit, has_vector = _unit_rows(vectors)
     result = np.empty(len(positions))
+    # Of a large catalogue most items are in no list.
+    items = np.unique(positions[positions >= 0])
+    unit, has_vector = _unit_rows(vectors[items])
+    numbered = np.where(positions >= 0, np.searchsorted(items, positions), -1)
     for start in range(0, len(positions), _USERS_PER_BLOCK):
-        block = positions[start : start + _USERS_PER_BLOCK]
+        block = numbered[start : start + _USERS_PER_BLOCK]
         chosen = _membership(block, unit.shape[0])
         # |sum of unit vectors|^2 = number of non-zero vectors + 2 x sum of the cosines of all pairs.
         sums = chosen @ unit

@@ -51,11 +51,11 @@ def only_columns(matrix: sparse.csr_matrix, columns: np.ndarray) -> sparse.csr_m
 
 def _largest_per_pair(events: Events, weight: np.ndarray, users: int, items: int) -> sparse.csr_matrix:
     pair = events.user.astype(np.int64) * items + events.item
-    order = np.lexsort((-weight, pair))
-    pair, weight = pair[order], weight[order]
-    first = np.ones(len(pair), bool)
-    first[1:] = pair[1:] != pair[:-1]
-    pair, weight = pair[first], weight[first].astype(np.float32)
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    starts = np.flatnonzero(np.append(True, pair[1:] != pair[:-1])[: len(pair)])
+    weight = np.maximum.reduceat(weight[order], starts) if len(starts) else weight
+    pair, weight = pair[starts], weight.astype(np.float32)
     matrix = sparse.csr_matrix((weight, (pair // items, pair % items)), shape=(users, items), dtype=np.float32)
     matrix.eliminate_zeros()
     return matrix

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfrec.errors import DataError
 from tfrec.evaluation import beyond_accuracy
-from tfrec.evaluation.baselines import BASELINES, EASE
+from tfrec.evaluation.baselines import BASELINES
 from tfrec.evaluation.metrics import hits, mean, user_metrics
 from tfrec.evaluation.recommenders import BaselineRecommender, Recommender
 from tfrec.evaluation.result import Difference, Estimate, Evaluation, Outcome, finite
@@ -81,8 +81,9 @@ def fitted_baselines(
 ) -> list[BaselineRecommender]:
     """Fit the named baselines to the task's training events, but for those that do not suit the task.
 
-    Left out are EASE where the catalogue is too large for it, and, where no candidate has a training event, whatever
-    ranks by events: all its scores would tie, and the order of the catalogue, often close to popularity, would decide.
+    Left out are those for which the catalogue is too large (`baselines_left_out` says which), and, where no candidate
+    has a training event, whatever ranks by events: all its scores would tie, and the order of the catalogue, often
+    close to popularity, would decide.
 
     Raises:
         DataError: if a name is unknown.
@@ -91,11 +92,22 @@ def fitted_baselines(
     if unknown:
         raise DataError(f"no baseline is called {unknown[0]!r}; there are {', '.join(BASELINES)}")
     all_cold = not _popularity(task)[task.candidates].any()
-    too_large = task.train.shape[1] > EASE.maximum_items
+    items = task.train.shape[1]
     return [
         BaselineRecommender(BASELINES[name]().fit(task.train), task.history)
         for name in names
-        if not (all_cold and BASELINES[name].needs_events) and not (too_large and name == EASE.name)
+        if not (all_cold and BASELINES[name].needs_events) and items <= BASELINES[name].maximum_items
+    ]
+
+
+def baselines_left_out(task: Task) -> list[str]:
+    """A sentence for each baseline that the catalogue is too large for."""
+    items = task.train.shape[1]
+    return [
+        f"{name} is left out: it compares items with items, which fits up to {kind.maximum_items:,.0f} items, and the "
+        f"catalogue has {items:,}"
+        for name, kind in BASELINES.items()
+        if items > kind.maximum_items
     ]
 
 

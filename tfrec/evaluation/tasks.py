@@ -110,6 +110,14 @@ def cold_task(dataset: Dataset) -> Task:
     return _task("cold items", dataset, dataset.cold, dataset.train, dataset.train, dataset.held_out)
 
 
+def sampled(task: Task, users: int, seed: int) -> Task:
+    """The same asked of so many of its users, drawn evenly; of all where there are no more."""
+    if len(task.users) <= users:
+        return task
+    rows = np.sort(np.random.default_rng(seed).choice(len(task.users), users, replace=False))
+    return dataclasses.replace(task, users=task.users[rows], truth=task.truth[rows], exclude=task.exclude[rows])
+
+
 def _rank_of_first_events(events: Events) -> np.ndarray:
     """Which of its user's different items an event is the first of, counted from 0; -1 for one met again; int64 [E]."""
     pair = events.user.astype(np.int64) * (int(events.item.max(initial=0)) + 1) + events.item
@@ -134,6 +142,7 @@ def _task(name: str, dataset: Dataset, asked: Events, known: Events, set_aside: 
             f"{name}: none of the {len(asked)} events can be asked for, since their items are unknown to training or "
             "already touched; check the split"
         )
+    train = interaction_matrix(dataset.train, *shape)
     return Task(
         name=name,
         users=users,
@@ -141,8 +150,8 @@ def _task(name: str, dataset: Dataset, asked: Events, known: Events, set_aside: 
         exclude=seen[users],
         candidates=candidates.astype(np.int32),
         known=known,
-        history=interaction_matrix(known, *shape),
-        train=interaction_matrix(dataset.train, *shape),
+        history=train if known is dataset.train else interaction_matrix(known, *shape),
+        train=train,
         left_out={
             "item is no candidate": int(relevant.nnz - reachable.nnz),
             "item already touched by the user": int(reachable.nnz - truth.nnz),

@@ -17,6 +17,8 @@ from tfrec.errors import DataError
 
 _LAST_POSITION = np.uint64(2**31 - 1)
 _NOT_RELEVANT = np.uint64(2**31)
+_ROWS = 512
+_CELLS = _ROWS * 8192  # Scores that are looked at together where all those of a row come at once.
 _SIGN = np.uint32(2**31)
 
 
@@ -77,7 +79,7 @@ def top_k_of_scores(
     exclude: sparse.csr_matrix | None = None,
     candidates: np.ndarray | None = None,
     truth: sparse.csr_matrix | None = None,
-    block: int = 512,
+    block: int | None = None,
 ) -> TopK:
     """Return the k items with the largest score for each row, from a function that scores the whole catalogue.
 
@@ -85,7 +87,7 @@ def top_k_of_scores(
         score_block: takes rows int64 [b] out of 0 .. users - 1, gives scores [b, items].
         users, items: numbers of rows and of items in the catalogue.
         k, exclude, candidates, truth: as for `top_k`.
-        block: rows scored at once.
+        block: rows scored at once, so many that memory is bounded where None.
 
     Raises:
         DataError: if a score is not finite or the shapes do not fit.
@@ -99,7 +101,8 @@ def top_k_of_scores(
         with np.errstate(over="ignore"):
             yield candidates, scores[:, candidates].astype(np.float32)
 
-    return _top_k_of_blocks(blocks, users, items, k, exclude, truth, block)
+    rows = block or min(_ROWS, max(1, _CELLS // max(items, 1)))
+    return _top_k_of_blocks(blocks, users, items, k, exclude, truth, rows)
 
 
 def _top_k_of_blocks(

@@ -43,6 +43,54 @@ def multi_target_softmax(
     return tf.reduce_sum(rows), tf.reduce_sum(tf.cast(total > 0, tf.float32))
 
 
+def softmax_of_members(
+    queries: tf.Tensor, items: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, history: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`multi_target_softmax` of the products of queries and items of several members, for many items.
+
+    What targets score is a product with their weighted sum, and what a row's history scores is taken out where it is:
+    the matrix of all scores is read as seldom as can be.
+
+    Args:
+        queries: float32 [M, R, D], of each member; together the B = M x R rows, the first member's first.
+        items: float32 [M, U, D], the same items as each member sees them.
+        targets: int32 [B, T]; `weights`: float32 [B, T]; `history`: int32 [B, H], left out of the denominator.
+
+    Returns:
+        As `multi_target_softmax`.
+    """
+    members, each, width = queries.shape
+    rows, count = members * each, items.shape[1]
+    member = tf.range(rows)[:, tf.newaxis] // each
+    logits = tf.reshape(tf.matmul(queries, items, transpose_b=True), [rows, count])
+    touched = tf.where(history >= 0)
+    own = tf.stack([touched[:, 0], tf.cast(tf.gather_nd(history, touched), tf.int64)], axis=1)
+    logits = tf.tensor_scatter_nd_update(logits, own, tf.fill(tf.shape(touched)[:1], -1e9))
+    normaliser = tf.reduce_logsumexp(logits, axis=1)
+    weights = tf.where(targets >= 0, weights, 0.0)
+    total = tf.reduce_sum(weights, axis=1)
+    numbers = tf.where(targets >= 0, targets + count * member, -1)
+    wanted, _ = summed(tf.reshape(items, [members * count, width]), numbers, weights)
+    chosen = tf.reduce_sum(tf.reshape(queries, [rows, width]) * wanted, axis=1)
+    losses = (total * normaliser - chosen) / tf.sqrt(tf.maximum(total, 1e-9))
+    return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(total > 0, tf.float32))
+
+
+def summed(vectors: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums of the vectors [U, D] that each row names, float32 [B, D], and how many these are, float32 [B, 1].
+
+    Args:
+        positions: int32 [B, H], -1 for none.
+        weights: float32 [B, H], what each vector is multiplied with.
+    """
+    there = tf.where(positions >= 0)
+    chosen = tf.gather(vectors, tf.gather_nd(positions, there))
+    if weights is not None:
+        chosen *= tf.gather_nd(weights, there)[:, tf.newaxis]
+    total = tf.math.unsorted_segment_sum(chosen, there[:, 0], positions.shape[0])
+    return total, tf.reduce_sum(tf.cast(positions >= 0, tf.float32), axis=1, keepdims=True)
+
+
 def in_batch_softmax(
     queries: tf.Tensor, items: tf.Tensor, added: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
 ) -> tf.Tensor:

@@ -12,7 +12,15 @@ from tfrec.config import Model as ModelSettings
 from tfrec.config import Training
 from tfrec.encoders.base import Encoder
 from tfrec.model.language_loss import language_loss
-from tfrec.model.losses import corrected_logits, counted, in_batch_softmax, marked, multi_target_softmax
+from tfrec.model.losses import (
+    corrected_logits,
+    counted,
+    in_batch_softmax,
+    marked,
+    multi_target_softmax,
+    softmax_of_members,
+    summed,
+)
 from tfrec.schema import Schema
 from tfrec.towers.collaborative_query import CollaborativeQueryTower
 from tfrec.towers.collaborative_tower import CollaborativeItemTower
@@ -22,6 +30,8 @@ from tfrec.towers.sides import member_of_rows
 
 # With more items than this for each place in a history, its items are gathered; with fewer, a product is cheaper.
 GATHERED_ABOVE = 16
+# With more items than this in a step, members are asked one by one; with fewer, one product of all of them is cheaper.
+ASKED_APART_ABOVE = 4096
 
 
 class TwoTower(tfrs.Model):
@@ -82,13 +92,17 @@ class TwoTower(tfrs.Model):
         if self.collaborative:
             embeddings = embeddings[:, : self.item_tower.member_width]
         history = inputs["history"]
-        queries = self._queries(embeddings, history, inputs["features"], training)
         if self.objective == "retrieval":
+            queries = self._queries(embeddings, history, inputs["features"], training)
             loss = self._in_batch_loss(queries, embeddings, inputs)
         else:
-            logits = self._logits(queries, embeddings, inputs)
-            excluded = marked(history, logits.shape[1])
-            total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
+            if self.collaborative and embeddings.shape[0] > ASKED_APART_ABOVE:
+                total, rows = self._loss_of_members(embeddings, inputs, training)
+            else:
+                queries = self._queries(embeddings, history, inputs["features"], training)
+                logits = self._logits(queries, embeddings, inputs)
+                excluded = marked(history, logits.shape[1])
+                total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
             loss = total / tf.maximum(rows, 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
@@ -114,6 +128,34 @@ class TwoTower(tfrs.Model):
         mean = tf.matmul(touched, embeddings) / tf.maximum(count, 1.0)
         # One entry that counts for all.
         return self.query_tower(mean[:, tf.newaxis], count, features, training=training)
+
+    def _loss_of_members(
+        self, embeddings: tf.Tensor, inputs: Mapping[str, Any], training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What `multi_target_softmax` gives for the products of queries and items, without those that are of zeros.
+
+        Each row is a question to one member: of an item it needs a quarter where there are two, and of a history the
+        items that are in it.
+        """
+        history, targets = inputs["history"], inputs["targets"]
+        members, items = self.settings.members, embeddings.shape[0]
+        rows = history.shape[0]
+        parts = tf.transpose(tf.reshape(embeddings, [items, members, -1]), [1, 0, 2])
+        dimension = self.settings.dimension
+        read_by = tf.reshape(parts[..., dimension + 1 :], [members * items, -1])
+        member = tf.range(rows)[:, tf.newaxis] // (rows // members)
+        total, count = summed(read_by, tf.where(history >= 0, history + items * member, -1))
+        queries = self.query_tower.of_one_member(total, count, inputs["features"], training=training)
+        asked = tf.reshape(queries, [members, rows // members, -1])
+        added = corrected_logits(tf.zeros([1, items]), inputs["sampling_probability"])[0] if self.use_logq else 0.0
+        weight = parts[..., dimension] / self.settings.temperature + added
+        return softmax_of_members(
+            tf.concat([asked / self.settings.temperature, tf.ones_like(asked[..., :1])], axis=-1),
+            tf.concat([parts[..., :dimension], weight[..., tf.newaxis]], axis=-1),
+            targets,
+            inputs["target_weights"],
+            history,
+        )
 
     def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:
         logits = tf.matmul(queries, embeddings, transpose_b=True) / self.settings.temperature

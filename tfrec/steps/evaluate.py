@@ -19,12 +19,12 @@ from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
 from tfrec.evaluation.audit_record import read_audit
 from tfrec.evaluation.gates import check_gates, check_index, check_modalities
-from tfrec.evaluation.protocol import evaluate, fitted_baselines
+from tfrec.evaluation.protocol import baselines_left_out, evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.report import Example, Report, write_report
 from tfrec.evaluation.result import Evaluation
-from tfrec.evaluation.tasks import Task, cold_task, warm_task
+from tfrec.evaluation.tasks import Task, cold_task, sampled, warm_task
 from tfrec.export.add_items import embed_catalogue
 from tfrec.export.loaded import LoadedServable
 from tfrec.steps.alarms import servable_alarms
@@ -99,10 +99,14 @@ def evaluate_servable(
         "seed": config.split.seed,
     }
     dataset, tasks = _asked(config, dataset)
+    if settings.users:
+        tasks = tuple(sampled(task, settings.users, config.split.seed) for task in tasks)
     say(f"evaluating on {len(tasks[0].users):,} users and {len(tasks[0].candidates):,} known items")
     results = []
     for task in tasks:
         queries = _queries(config, dataset, model, task)
+        for reason in baselines_left_out(task):
+            say(reason)
         results.append(
             evaluate(
                 EmbeddingRecommender(NAME, queries, model.vectors),
@@ -204,10 +208,16 @@ def _evaluate_cold(
 
 
 def _queries(config: Config, dataset: Dataset, model: LoadedServable, task: Task) -> np.ndarray:
-    """Every user's query, float32 [U, D], from what the task lets be known."""
-    rows = np.arange(len(dataset.users))
-    known = interactions(task.known, len(rows))
-    return model.queries(known.latest(rows, config.serving.history), dataset.users, rows)
+    """The queries of the task's users, from what it lets be known, in their rows of float32 [U, D]; zeros elsewhere.
+
+    Memory that is never written to is not taken, so those who are not asked cost none.
+    """
+    known = interactions(task.known, len(dataset.users))
+    queries = np.zeros((len(dataset.users), model.vectors.shape[1]), np.float32)
+    queries[task.users] = model.queries(
+        known.latest(task.users, config.serving.history), dataset.users, task.users.astype(np.int64)
+    )
+    return queries
 
 
 def _vectors_from(feature: str, dataset: Dataset, model: LoadedServable) -> np.ndarray:

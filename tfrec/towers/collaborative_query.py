@@ -76,8 +76,25 @@ class CollaborativeQueryTower(tf.keras.layers.Layer):
             count: how many items the sums are of, float32 [B, 1].
         """
         members, dimension = self.settings.members, self.settings.dimension
-        pooled = read_side(total, members) / tf.maximum(count + self.settings.history_shrinkage, 1e-9)
+        pooled = self._pooled(read_side(total, members), count)
         # The correction does not read the history: a second way for it would tie the members together.
         queries = pooled + self.correction(count, features, training=training)
         queries = self.dropout(queries, training=training)
         return query_sides(tf.reshape(queries, [-1, members, dimension]))
+
+    def of_one_member(
+        self, total: tf.Tensor, count: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """The query of one member for each row, float32 [B, d]: the first rows are of the first one, as many of each.
+
+        Args:
+            total: sums of what that member's side of the items touched is read by, float32 [B, d].
+            count: how many items the sums are of, float32 [B, 1].
+        """
+        members, dimension = self.settings.members, self.settings.dimension
+        corrections = tf.reshape(self.correction(count, features, training=training), [members, -1, members, dimension])
+        own = tf.concat([corrections[member, :, member] for member in range(members)], axis=0)
+        return self.dropout(self._pooled(total, count) + own, training=training)
+
+    def _pooled(self, total: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        return total / tf.maximum(count + self.settings.history_shrinkage, 1e-9)

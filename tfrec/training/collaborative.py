@@ -13,7 +13,7 @@ from tfrec.encoders.item_inputs import ItemInputs, encoded
 from tfrec.model.build import Blueprint, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
-from tfrec.training.factors import set_factors, weigh_factors
+from tfrec.training.factors import ROWS, set_factors, weigh_factors
 from tfrec.training.fit import Prepared, Say, fit
 from tfrec.training.regression import fit_regression
 from tfrec.training.search import fit_text_query
@@ -53,6 +53,7 @@ def train_collaborative(
     known = np.flatnonzero(prepared.known)
     if config.model.factors:
         users = prepared.pairs.users()
+        users = users[:: max(1, len(users) // ROWS)]  # Of millions of users most queries would be made for nothing.
         history_of_users = prepared.pairs.latest(users, config.serving.history)
         queries = embedder.queries(table, history_of_users, {name: codes[users] for name, codes in features.items()})
         weigh_factors(model, queries, table[known])

@@ -39,10 +39,11 @@ def weigh_factors(model: TwoTower, queries: np.ndarray, table: np.ndarray) -> No
     """Set how much the factors say, so that they move a query's scores `SHARE` times as far as the members do.
 
     Args:
-        queries: float32 [B, width], as the model makes them with the present weight of the factors.
+        queries: float32 [B, width] of some users, about `ROWS`, as the model makes them with the present weight of the
+            factors.
         table: float32 [N, width], the known items.
     """
-    rows = queries[:: max(1, len(queries) // ROWS)].astype(np.float64)
+    rows = queries.astype(np.float64)
     width = model.item_tower.member_width
     of_members = _spread(rows[:, :width], table[:, :width])
     of_factors = _spread(rows[:, width:], table[:, width:])

@@ -25,12 +25,9 @@ from tfrec.training.interactions import Interactions
 from tfrec.training.leakage import training_leakage
 from tfrec.training.optimizer import build_optimizer
 from tfrec.training.rows import RowSampler
-from tfrec.training.validation import AlarmBell, Validation, build_validation
+from tfrec.training.sizes import items_per_step, rows_per_step
+from tfrec.training.validation import AlarmBell, Question, Validation, build_validation
 from tfrec.training.wandb_logger import WandbLogger
-
-# Above these many items a step looks at a sample of the catalogue: content that is encoded in the step costs more.
-ALL_ITEMS_ENCODED_BEFORE = 4096
-ALL_ITEMS_ENCODED_IN_STEP = 1024
 
 Say = Callable[[str], None]
 
@@ -42,6 +39,7 @@ class Prepared:
     Attributes:
         known: bool [N], the items of the training part.
         pairs: the training interactions.
+        question: what is asked on the validation part, if anything.
     """
 
     dataset: Dataset
@@ -50,10 +48,13 @@ class Prepared:
     pairs: Interactions
     strategy: tf.distribute.Strategy
     encoders: Mapping[str, Encoder]
+    question: Question | None
 
     def validation(self, config: Config, inputs: ItemInputs, embedder: Embedder) -> Validation | None:
         """What measures a model on the validation part; None where that asks for nothing."""
-        return build_validation(config, self.dataset, self.space, self.pairs, inputs, embedder)
+        if self.question is None:
+            return None
+        return build_validation(config, self.dataset, self.space, self.pairs, inputs, embedder, self.question)
 
 
 def fit(
@@ -150,15 +151,14 @@ def _batches(config: Config, prepared: Prepared, inputs: ItemInputs) -> Batches:
     sampler = RowSampler(
         prepared.pairs,
         training.objective,
-        training.batch_size,
+        training.batch_size or rows_per_step(len(prepared.pairs.users())),
         config.serving.history,
         training.targets,
         config.model.history_dropout,
+        training.epoch_rows,
     )
-    candidates = training.candidates
-    if not candidates:
-        in_step = any(not encoder.frozen for encoder in prepared.encoders.values())
-        candidates = ALL_ITEMS_ENCODED_IN_STEP if in_step else ALL_ITEMS_ENCODED_BEFORE
+    in_step = any(not encoder.frozen for encoder in prepared.encoders.values())
+    candidates = training.candidates or items_per_step(int(prepared.known.sum()), in_step)
     return Batches(
         sampler,
         prepared.pairs,

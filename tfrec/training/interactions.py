@@ -50,16 +50,20 @@ def interactions(events: Events, users: int) -> Interactions:
         users: how many users there are.
     """
     pair = events.user.astype(np.int64) * (int(events.item.max(initial=0)) + 1) + events.item
-    _, first, inverse = np.unique(pair[::-1], return_index=True, return_inverse=True)
-    latest = len(events) - 1 - first
-    weight = np.zeros(len(latest), np.float32)
-    np.maximum.at(weight, inverse[::-1], events.weight)
-    order = np.lexsort((latest, events.user[latest]))
-    latest = latest[order]
+    # The sort is stable, so the last event of equal pairs is the latest.
+    order = np.argsort(pair, kind="stable")
+    pair = pair[order]
+    ends = np.flatnonzero(np.append(pair[1:] != pair[:-1], True)[: len(pair)])
+    del pair
+    latest = order[ends]
+    starts = np.append(0, ends + 1)[: len(ends)]
+    weight = np.maximum(np.maximum.reduceat(events.weight[order], starts), 0) if len(ends) else np.zeros(0)
+    by_user = np.lexsort((latest, events.user[latest]))
+    latest = latest[by_user]
     counts = np.bincount(events.user[latest], minlength=users)
     return Interactions(
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         item=events.item[latest].astype(np.int32),
-        weight=weight[order],
+        weight=weight[by_user].astype(np.float32),
         event=latest.astype(np.int64),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from tfrec.config import Training
+from tfrec.training.sizes import changes_rows_alone
 
 
 class WarmupCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -28,6 +29,10 @@ class WarmupCosine(tf.keras.optimizers.schedules.LearningRateSchedule):
 
 class AdamW(tf.keras.optimizers.AdamW):
     """AdamW in which some variables learn slower or faster than the others, on the same schedule.
+
+    Of a large table (`tfrec.training.sizes`) only the rows change that have a gradient, each as if it were a variable
+    of its own: moments, decay and the correction for how few gradients there were go with the steps that used the row.
+    A row that is used once in a thousand steps then learns as fast as one that is used in all.
 
     Args:
         rate: learning rate or schedule.
@@ -52,13 +57,54 @@ class AdamW(tf.keras.optimizers.AdamW):
         """The learning rate of the step, for the variable that is being updated."""
         return super().learning_rate * self._factor
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+    def build(self, var_list: Iterable[tf.Variable]) -> None:
+        var_list = list(var_list)
+        first = not getattr(self, "_built", False)
+        super().build(var_list)
+        if first:
+            self._uses = {
+                self._var_key(variable): self.add_variable_from_reference(variable, "uses", shape=[variable.shape[0]])
+                for variable in var_list
+                if _is_large_table(variable)
+            }
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         self._factor = self._factor_of(self._var_key(variable), 1.0)
-        super().update_step(gradient, variable)
+        if not _is_large_table(variable):
+            super().update_step(gradient, variable)
+        elif isinstance(gradient, tf.IndexedSlices):
+            self._update_rows(gradient.values, gradient.indices, variable)
+        else:
+            self._update_rows(gradient, tf.range(variable.shape[0]), variable)
         self._factor = 1.0
 
-    def _use_weight_decay(self, variable: tf.Variable) -> bool:
+    def _update_rows(self, gradients: tf.Tensor, rows: tf.Tensor, variable: tf.Variable) -> None:
+        """One step of AdamW of the rows int [R], which are different, with gradients [R, D]."""
+        key = self._var_key(variable)
+        number = self._index_dict[key]
+        uses, momentum, velocity = self._uses[key], self._momentums[number], self._velocities[number]
+        rate = tf.cast(self.learning_rate, variable.dtype)
+        count = tf.gather(uses, rows) + 1
+        first = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * gradients
+        second = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(gradients)
+        uses.scatter_update(tf.IndexedSlices(count, rows))
+        momentum.scatter_update(tf.IndexedSlices(first, rows))
+        velocity.scatter_update(tf.IndexedSlices(second, rows))
+        corrected = tf.sqrt(1 - self.beta_2**count) / (1 - self.beta_1**count)
+        change = corrected[:, tf.newaxis] * first / (tf.sqrt(second) + self.epsilon)
+        if self._decays(variable):
+            change += self.weight_decay * tf.gather(variable, rows)
+        variable.scatter_sub(tf.IndexedSlices(rate * change, rows))
+
+    def _decays(self, variable: tf.Variable) -> bool:
         return self._factor_of(self._var_key(variable)) is None and super()._use_weight_decay(variable)
+
+    def _use_weight_decay(self, variable: tf.Variable) -> bool:
+        return not _is_large_table(variable) and self._decays(variable)
+
+
+def _is_large_table(variable: tf.Variable) -> bool:
+    return variable.shape.rank == 2 and changes_rows_alone(variable.shape[0])
 
 
 def build_optimizer(

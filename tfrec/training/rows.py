@@ -36,6 +36,7 @@ class RowSampler:
         objective: `masked`, `next` or `retrieval`, see `tfrec.config.Training`.
         batch_size, history, targets: B, H and T.
         history_dropout: chance that a history entry is hidden.
+        epoch_rows: most rows of an epoch, drawn anew for each; 0 for all there are.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class RowSampler:
         history: int,
         targets: int,
         history_dropout: float,
+        epoch_rows: int = 0,
     ):
         self.interactions = interactions
         self.objective = objective
@@ -56,6 +58,8 @@ class RowSampler:
         self._users = interactions.users()
         self._owner = np.repeat(np.arange(len(interactions.indptr) - 1), np.diff(interactions.indptr))
         self._rows = len(self._owner) if objective == "retrieval" else max(len(self._users), SMALLEST_EPOCH)
+        if epoch_rows:
+            self._rows = min(self._rows, epoch_rows)
 
     @property
     def steps(self) -> int:
@@ -78,7 +82,7 @@ class RowSampler:
     def epoch(self, generator: np.random.Generator) -> Iterator[Rows]:
         """The batches of one epoch, all of the same shape."""
         if self.objective == "retrieval":
-            order = generator.permutation(self._rows)
+            order = generator.permutation(len(self._owner))[: self._rows]
             shuffled, place = self._shuffled(generator)
         else:
             passes = -(-self._rows // max(len(self._users), 1))

@@ -23,6 +23,7 @@ from tfrec.training.collaborative import train_collaborative
 from tfrec.training.fit import Prepared, Say, fit
 from tfrec.training.interactions import Interactions, interactions
 from tfrec.training.strategy import build_strategy
+from tfrec.training.validation import validation_question
 
 Progress = Callable[[str, int, int], None]
 
@@ -94,7 +95,8 @@ def train(
     strategy = build_strategy(training.strategy)
     with strategy.scope():
         encoders = build_encoders(config)
-    prepared = Prepared(dataset, space, known, interactions(dataset.train, len(dataset.users)), strategy, encoders)
+    pairs = interactions(dataset.train, len(dataset.users))
+    prepared = Prepared(dataset, space, known, pairs, strategy, encoders, validation_question(config, dataset))
     inputs = item_inputs(
         config.schema,
         dataset.catalogue,

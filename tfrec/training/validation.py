@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,14 +21,15 @@ from tfrec.errors import DataError
 from tfrec.evaluation.baselines import MostPop
 from tfrec.evaluation.metrics import mean, user_metrics
 from tfrec.evaluation.recommenders import BaselineRecommender
-from tfrec.evaluation.tasks import Task, warm_task
+from tfrec.evaluation.tasks import Task, sampled, warm_task
 from tfrec.evaluation.topk import top_k
 from tfrec.evaluation.uncertainty import paired_p_values
 from tfrec.model.embedding import Embedder
 from tfrec.training.callbacks import MONITORED
 from tfrec.training.interactions import Interactions
 
-USERS = 5000  # More validation users are sampled.
+USERS = 5000  # More validation users are sampled,
+SCORES = 1_000_000_000  # and fewer where these users times the candidates would be more.
 FIRST_ALARM = 3  # The epoch from which alarms are told: at the very start every model is close to collapse.
 
 
@@ -140,6 +141,26 @@ def _kind(alarm: Alarm) -> str:
     return f"{alarm.name}: {alarm.expected}"
 
 
+class Question(NamedTuple):
+    """What is asked on the validation part, and what MostPop recommends, int32 [V, 10]."""
+
+    task: Task
+    popular: np.ndarray
+
+
+def validation_question(config: Config, dataset: Dataset) -> Question | None:
+    """What is asked of a sample of the validation users; None where the part asks for nothing."""
+    try:
+        task = warm_task(dataset, "validation")
+    except DataError:
+        return None
+    task = sampled(task, max(1, min(USERS, SCORES // len(task.candidates))), config.training.seed)
+    popular = BaselineRecommender(MostPop().fit(task.train), task.history).recommend(
+        task.users, min(10, len(task.candidates)), exclude=task.exclude, candidates=task.candidates
+    )
+    return Question(task, popular)
+
+
 def build_validation(
     config: Config,
     dataset: Dataset,
@@ -147,24 +168,25 @@ def build_validation(
     pairs: Interactions,
     inputs: ItemInputs,
     embedder: Embedder,
+    question: Question | None = None,
 ) -> Validation | None:
-    """The callback that measures retrieval on the validation part; None where that part asks for nothing."""
-    try:
-        task = warm_task(dataset, "validation")
-    except DataError:
+    """The callback that measures retrieval on the validation part; None where that part asks for nothing.
+
+    Args:
+        question: what `validation_question` gave, if it was asked before.
+    """
+    question = question or validation_question(config, dataset)
+    if question is None:
         return None
-    rows = np.arange(len(task.users))
-    if len(rows) > USERS:
-        rows = np.sort(np.random.default_rng(config.training.seed).choice(rows, USERS, replace=False))
-    task = dataclasses.replace(task, users=task.users[rows], truth=task.truth[rows], exclude=task.exclude[rows])
+    task = question.task
     features = {}
     if config.model.use_user_features:
         features.update({name: codes[task.users] for name, codes in space.encode_users(dataset.users).items()})
     if config.model.use_context:
         # The moment a request will come from is not known: absent, as an exported model is asked without context.
         codes = space.encode_context(dataset.train)
-        features.update({name: np.zeros((len(rows), *code.shape[1:]), code.dtype) for name, code in codes.items()})
-    popular = BaselineRecommender(MostPop().fit(task.train), task.history).recommend(
-        task.users, min(10, len(task.candidates)), exclude=task.exclude, candidates=task.candidates
-    )
-    return Validation(embedder, inputs, pairs.latest(task.users, config.serving.history), features, task, popular)
+        features.update(
+            {name: np.zeros((len(task.users), *code.shape[1:]), code.dtype) for name, code in codes.items()}
+        )
+    history = pairs.latest(task.users, config.serving.history)
+    return Validation(embedder, inputs, history, features, task, question.popular)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 
 import numpy as np
 from scipy import sparse
@@ -17,10 +18,12 @@ class Baseline(abc.ABC):
     Attributes:
         name: the name it is printed and configured under.
         needs_events: whether it tells items apart by their training events, so that it has nothing to say on cold ones.
+        maximum_items: the largest catalogue that it fits in memory and time.
     """
 
     name: str
     needs_events: bool = True
+    maximum_items: float = math.inf
 
     @abc.abstractmethod
     def fit(self, train: sparse.csr_matrix) -> Baseline:

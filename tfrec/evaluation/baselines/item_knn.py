@@ -22,6 +22,7 @@ class ItemKNN(Baseline):
     """
 
     name = "ItemKNN"
+    maximum_items = 200_000
 
     def __init__(self, neighbours: int = 100, shrinkage: float = 10.0) -> None:
         self.neighbours = neighbours
