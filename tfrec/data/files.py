@@ -95,6 +95,7 @@ def write_text(path: str, text: str | Iterable[str]) -> None:
             import tensorflow as tf
 
             with tf.io.gfile.GFile(partial, "w") as remote:
+                remote.write("")  # makes the file, which opening it does not
                 for piece in pieces:
                     remote.write(piece)
             tf.io.gfile.rename(partial, path, overwrite=True)
@@ -133,3 +134,19 @@ def _explanation(error: Exception) -> str:
         return error.strerror
     message = getattr(error, "message", None) or str(error)
     return " ".join(str(message).split())
+
+
+def move_folder(source: str, destination: str) -> None:
+    """Move a folder to where none is: locally at once, in an object store, which has no folders, file by file."""
+    if not is_remote(source):
+        os.rename(source, destination)
+        return
+    import tensorflow as tf
+
+    for folder, _, names in list(tf.io.gfile.walk(source)):
+        target = destination + folder.rstrip("/").removeprefix(source)
+        tf.io.gfile.makedirs(target)
+        for name in names:
+            tf.io.gfile.rename(tf.io.gfile.join(folder, name), tf.io.gfile.join(target, name), overwrite=True)
+    with contextlib.suppress(tf.errors.NotFoundError):  # in some stores a folder is gone with its last file
+        tf.io.gfile.rmtree(source)

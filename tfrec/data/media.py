@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfrec.data.files import read_bytes, writing
+from tfrec.data.files import move_folder, read_bytes, writing
 from tfrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def write_media(directory: str, name: str, blobs: Iterable[bytes]) -> Media:
             file.write(json.dumps({"shards": names, "digests": digests}))
         if tf.io.gfile.exists(path):
             tf.io.gfile.rmtree(path)
-        tf.io.gfile.rename(partial, path)
+        move_folder(partial, path)
     return open_media(directory, name)
 
 

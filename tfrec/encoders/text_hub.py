@@ -92,11 +92,11 @@ def _described(path: str, where: str) -> tuple[str, bool, str, Mapping[str, Any]
     """What encoder.json says: pooling, whether vectors are normalised, the fingerprint, and everything."""
     description = os.path.join(path, "encoder.json")
     try:
-        with open(description, encoding="utf-8") as file:
+        with tf.io.gfile.GFile(description, "r") as file:
             described = json.load(file)
         pooling = "mean" if described["pooling"] == "mean" else "pooled"
         return pooling, bool(described["normalised"]), str(described["fingerprint"]), described
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, tf.errors.OpError) as error:
         raise ConfigError(
             f"{where}: {path} is no folder that `tfrec import-encoder bert` made ({description} is missing or broken); "
             "check `path`, or import a checkpoint first"

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from tfrec.alarms.alarm import Alarm
-from tfrec.errors import TfrecError
+from tfrec.data.files import write_text
 from tfrec.evaluation import plots, wording
 from tfrec.evaluation.metrics import METRICS
 from tfrec.evaluation.result import Evaluation
@@ -87,7 +87,7 @@ def write_report(report: Report, directory: str, name: str = "report") -> tuple[
     """Write `name`.html and `name`.json into `directory`, each renamed into place, and return their paths.
 
     Raises:
-        TfrecError: if they cannot be written.
+        DataError: if they cannot be written.
     """
     texts = {
         "html": report_html(report),
@@ -95,16 +95,7 @@ def write_report(report: Report, directory: str, name: str = "report") -> tuple[
     }
     paths = {kind: os.path.join(directory, f"{name}.{kind}") for kind in texts}
     for kind, path in paths.items():
-        unfinished = f"{path}.unfinished"
-        try:
-            os.makedirs(directory, exist_ok=True)
-            with open(unfinished, "w", encoding="utf-8") as file:
-                file.write(texts[kind])
-            os.replace(unfinished, path)
-        except OSError as error:
-            raise TfrecError(
-                f"cannot write the report {path}: {error.strerror}; free space or choose another folder"
-            ) from error
+        write_text(path, texts[kind])
     return paths["html"], paths["json"]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from tfrec.data.files import move_folder
 from tfrec.errors import ServableError
 from tfrec.training.checkpoints import disk_guard
 
@@ -30,7 +31,7 @@ def written_folder(destination: str) -> Iterator[str]:
         tf.io.gfile.makedirs(temporary)
         try:
             yield temporary
-            tf.io.gfile.rename(temporary, destination)
+            move_folder(temporary, destination)
         except BaseException:
             if tf.io.gfile.exists(temporary):
                 tf.io.gfile.rmtree(temporary)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Config
-from tfrec.data.files import read_bytes
+from tfrec.data.files import read_bytes, write_text
 from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
@@ -148,14 +148,13 @@ def evaluate_servable(
     )
     write_report(page, destination)
     assessment = Assessment(warm_result, cold_result, reasons, destination, tuple(further), tuple(alarms))
-    with open(os.path.join(destination, "metrics.json"), "w", encoding="utf-8") as file:
-        judgement = {
-            "blessed": assessment.blessed,
-            "reasons": reasons,
-            "alarms": [alarm.to_json() for alarm in alarms],
-            "metrics": assessment.metrics(),
-        }
-        json.dump(judgement, file, indent=1)
+    judgement = {
+        "blessed": assessment.blessed,
+        "reasons": reasons,
+        "alarms": [alarm.to_json() for alarm in alarms],
+        "metrics": assessment.metrics(),
+    }
+    write_text(os.path.join(destination, "metrics.json"), json.dumps(judgement, indent=1))
     return assessment
 
 
