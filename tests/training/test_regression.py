@@ -7,7 +7,7 @@ from scipy import sparse
 
 from tests.training.toy import KNOWN, TASTES, make_toy
 from tfrec.training.hidden_items import HiddenItems
-from tfrec.training.regression import RIDGE, TRUST, Fit, fit_regression
+from tfrec.training.regression import RIDGE, TRUST, Fit, fit_regression, solve_normal_equations
 
 
 def regressed(toy, seed=0, exposure=0.0):
@@ -88,6 +88,21 @@ def test_coefficients_of_landmarks_are_the_minimum_over_all_known_items(monkeypa
     assert len(every) == KNOWN and np.abs(gradient).max() < 1e-3 * np.abs(every.T @ missed).max()
     most = rows[np.sort(np.argsort(-counts, kind="stable")[:40])]
     np.testing.assert_allclose(points, most, atol=1e-5)  # Landmarks are those that were touched most.
+
+
+def test_landmarks_of_equal_content_are_solved_for():
+    """Twenty categories and a price in steps make equal landmarks, whose rounded likeness is not definite."""
+    random = np.random.default_rng(0)
+    kinds, prices = random.integers(0, 20, 4000), 0.3 * random.integers(-9, 9, 4000)
+    apart = 0.72 * (kinds[:, np.newaxis] != kinds[:800]) + (prices[:, np.newaxis] - prices[:800]) ** 2
+    alike = np.exp(-apart).astype(np.float32).astype(np.float64)
+    alike[:800] += np.triu(random.uniform(-3e-7, 3e-7, (800, 800)))  # What products in single precision round by.
+    alike[:800] = np.triu(alike[:800]) + np.triu(alike[:800], 1).T
+    left, right = RIDGE * alike[:800] + alike.T @ alike, alike.T @ random.normal(size=(4000, 3))
+    assert np.linalg.eigvalsh(left)[0] < -1e-6
+    solved = solve_normal_equations(left, right)
+    assert np.isfinite(solved).all()
+    np.testing.assert_allclose(left @ solved, right, atol=1e-3 * np.abs(right).max())
 
 
 def test_the_same_seed_chooses_the_same():

@@ -170,7 +170,6 @@ def _of_subset(
 ) -> np.ndarray:
     """Coefficients of the landmarks that fit all known items: (A'TA + ridge K) c = A'TY, in blocks of items."""
     left, right = RIDGE * likeness.astype(np.float64), np.zeros((len(points), targets.shape[1]))
-    left += 1e-6 * np.eye(len(points))
     for start in range(0, len(known), BLOCK):
         block = known[start : start + BLOCK]
         groups = groups_of(features, inputs, block)
@@ -179,4 +178,14 @@ def _of_subset(
         trusted = alike.T * trust[block]
         left += trusted @ alike
         right += trusted @ targets[block]
-    return linalg.solve(left, right, assume_a="pos").astype(np.float32)
+    return solve_normal_equations(left, right).astype(np.float32)
+
+
+def solve_normal_equations(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve left x = right, float64 [M, M] and [M, D], where left is positive semidefinite but for rounding.
+
+    Landmarks of equal content make equal rows, and likeness in single precision is rounded by more than a tiny constant
+    would mend; so a millionth of the mean diagonal is added to it.
+    """
+    jitter = 1e-6 * np.trace(left) / len(left)
+    return linalg.solve(left + jitter * np.eye(len(left)), right, assume_a="pos")
