@@ -111,17 +111,26 @@ def test_e4_new_versions_take_over_under_constant_requests_without_a_failed_or_m
 def test_e4_unloading_waits_for_requests_in_flight(tmp_path, write_model, serve_model):
     write_model["echo"](tmp_path / "1")
     with serve_model(tmp_path, rest_api_port=None) as server, Client(server.grpc_address, timeout=60) as client:
-        results = []
-        steps = np.array(3000, np.int32)
-        slow = threading.Thread(target=lambda: results.append(client.predict("slow", {"steps": steps})))
+        results, refused = [], []
+
+        def ask_the_first_version():
+            """One slow request after the other, so that one is in flight whenever unloading begins."""
+            with Client(server.grpc_address, timeout=60, version=1) as first:
+                while not refused:
+                    try:
+                        results.append(first.predict("slow", {"steps": np.array(2000, np.int32)}))
+                    except CallError as error:
+                        refused.append(error.code)
+
+        slow = threading.Thread(target=ask_the_first_version)
         slow.start()
-        time.sleep(0.1)
+        wait_for(lambda: results)
         shutil.copytree(tmp_path / "1", tmp_path / "aside")
         (tmp_path / "aside").rename(tmp_path / "2")
-        wait_for(lambda: states(client)[1] == "UNLOADING")
-        assert slow.is_alive()
+        wait_for(lambda: states(client)[1] == "UNLOADING", seconds=60)
         slow.join()
-        assert results[0][1] == 1
+        assert {version for _, version in results} == {1}
+        assert refused == ["NOT_FOUND"]  # A request after unloading began; those in flight were answered.
         wait_for(lambda: states(client)[1] == "END")
 
 
