@@ -17,7 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Where several processes run the tests, each keeps to one core.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    os.environ.setdefault(
+        "TF_NUM_INTEROP_THREADS", "2"
+    )  # With one, a slow request would hold up the loading of models.
 
 import numpy as np
 import pytest
