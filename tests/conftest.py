@@ -15,11 +15,10 @@ import wave
 # wait for each other a hundred times longer than they calculate. The processes that tests start inherit it.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Where several processes run the tests, each keeps to one core.
+    # Where several processes run the tests, each keeps to about one core; with one thread between operations a slow
+    # request would hold up the loading of other models.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault(
-        "TF_NUM_INTEROP_THREADS", "2"
-    )  # With one, a slow request would hold up the loading of models.
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 
 import numpy as np
 import pytest
