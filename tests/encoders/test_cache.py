@@ -4,6 +4,8 @@ import hashlib
 import io
 import multiprocessing
 import pathlib
+import signal
+import threading
 
 import numpy as np
 import pytest
@@ -110,15 +112,15 @@ def test_any_catalogue_after_any_other_is_encoded_right(tmp_path_factory, before
     assert sorted(again.encoded) == sorted(new)
 
 
-def test_after_a_kill_the_finished_shards_stay(tmp_path):
+def test_after_an_interrupt_the_finished_shards_stay(tmp_path):
     texts = [f"title {number}" for number in range(20)]
 
-    def killed():
+    def interrupted():
         yield from texts[:13]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        encode_column(LengthEncoder(), killed(), text_digests(texts), str(tmp_path), shard_size=5)
+        encode_column(LengthEncoder(), interrupted(), text_digests(texts), str(tmp_path), shard_size=5)
     again = LengthEncoder()
     np.testing.assert_array_equal(encoded(again, texts, tmp_path, shard_size=5), lengths(texts))
     assert sorted(again.encoded) == sorted(text.encode() for text in texts[10:])
@@ -194,22 +196,69 @@ def test_what_a_killed_process_left_half_written_is_removed_later(tmp_path, monk
     assert not left.exists()
 
 
-def _encode_in_process(directory):
-    texts = [f"title {number}" for number in range(40)]
-    assert (encoded(LengthEncoder(), texts, directory, shard_size=4) == lengths(texts)).all()
+MANY = [f"title {number}" for number in range(40)]
+
+
+def _encode_and_be_killed(directory, half_written):
+    """Encodes with shards of 4 and hangs where the third has been written but not yet renamed."""
+    written = []
+
+    def hangs(descriptor):
+        written.append(descriptor)
+        if len(written) == 3:
+            half_written.set()
+            threading.Event().wait()
+
+    cache_shards.os.fsync = hangs
+    encoded(LengthEncoder(), MANY, directory, shard_size=4)
+
+
+def test_after_a_kill_in_the_middle_only_what_is_missing_is_encoded(tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    half_written = spawn.Event()
+    process = spawn.Process(target=_encode_and_be_killed, args=(str(tmp_path), half_written))
+    process.start()
+    assert half_written.wait(120)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert sorted(path.suffix for path in shard_files(tmp_path)) == [".npy", ".npy", ".partial"]
+    again = LengthEncoder()
+    np.testing.assert_array_equal(encoded(again, MANY, tmp_path, shard_size=4), lengths(MANY))
+    assert again.encoded == [text.encode() for text in MANY[8:]]
+
+
+def _encode_beside_another(directory, barrier):
+    class Waiting(LengthEncoder):
+        """Begins each batch when the other process does."""
+
+        def prepare(self, raw):
+            def waited(batch):
+                barrier.wait(120)
+                return batch
+
+            return super().prepare(tf.ensure_shape(tf.py_function(waited, [raw], tf.string), [None]))
+
+    encoder = Waiting()
+    vectors = encoded(encoder, MANY, directory, shard_size=4)
+    np.testing.assert_array_equal(vectors, lengths(MANY))
+    assert len(encoder.encoded) == len(MANY)
 
 
 @pytest.mark.slow
-def test_two_processes_fill_one_cache_at_the_same_time(tmp_path):
+def test_two_processes_that_encode_the_same_items_at_once_leave_each_item_once(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=_encode_in_process, args=(str(tmp_path),)) for _ in range(2)]
+    barrier = spawn.Barrier(2)
+    processes = [spawn.Process(target=_encode_beside_another, args=(str(tmp_path), barrier)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0, 0]
+    stored = np.concatenate([np.load(path) for path in shard_files(tmp_path)])
+    assert len(stored) == len(np.unique(stored["key"])) == len(MANY)
     again = LengthEncoder()
-    encoded(again, [f"title {number}" for number in range(40)], tmp_path)
+    np.testing.assert_array_equal(encoded(again, MANY[::-1], tmp_path), lengths(MANY[::-1]))
     assert not again.encoded
 
 
