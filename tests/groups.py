@@ -12,9 +12,11 @@ def pytest_collection_modifyitems(config, items):
     groups = {}
     for item in items:
         shared = [name for name in SHARED if name in item.fixturenames]
-        group = f"{item.path.parent.name} {shared[0]}" if shared[:1] == ["shop"] else "".join(shared) or str(item.path)
+        group = "".join(shared) or item.path.stem
+        if shared[:1] == ["shop"] or not shared:
+            group = f"{item.path.parent.name} {group}"
         item.add_marker(pytest.mark.xdist_group(group))
         groups.setdefault(group, []).append(item)
-    if config.getoption("dist", "no") != "no":
+    if config.getoption("loadgroup", False):
         slow = {group: sum("slow" in item.keywords for item in members) for group, members in groups.items()}
         items[:] = [item for group in sorted(groups, key=lambda group: -slow[group]) for item in groups[group]]
