@@ -24,14 +24,15 @@ def model_server_command(
     rest_api_port: int = 8501,
     flags: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """The command line; `flags` are further flags of tensorflow_model_server by name."""
-    settings = {
-        "port": grpc_port,
-        "rest_api_port": rest_api_port,
-        "model_name": model_name,
-        "model_base_path": os.path.abspath(base_path) if "://" not in str(base_path) else base_path,
-        **(flags or {}),
-    }
+    """The command line; `flags` are further flags of tensorflow_model_server by name.
+
+    Where they have a model_config_file, `base_path` may be "", and `model_name` does not count.
+    """
+    settings: dict[str, object] = {"port": grpc_port, "rest_api_port": rest_api_port}
+    if base_path:
+        settings["model_name"] = model_name
+        settings["model_base_path"] = os.path.abspath(base_path) if "://" not in str(base_path) else base_path
+    settings.update(flags or {})
     return [binary] + [f"--{name}={_flag_value(value)}" for name, value in settings.items()]
 
 

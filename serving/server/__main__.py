@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from tfrec.serving.server.options import options_from_flags
+from tfrec.serving.server.flags import options_from_flags
 from tfrec.serving.server.process import serve_until_stopped
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tfrec.errors import ServerError
 from tfrec.serving import find_model_server, start_model_server
-from tfrec.serving.server.options import options_from_flags
+from tfrec.serving.server.flags import options_from_flags
 
 
 def test_absent_binary_is_one_sentence(monkeypatch, tmp_path):

@@ -25,6 +25,16 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **settings: Any):
         super().__init__(*arguments, **{**settings, "allow_abbrev": False})
+        self._later: list[Callable[[Parser], None]] = []
+
+    def later(self, add: Callable[[Parser], None]) -> None:
+        """Let `add` add arguments once the command is meant, since what it must import takes time."""
+        self._later.append(add)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        while self._later:
+            self._later.pop()(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")

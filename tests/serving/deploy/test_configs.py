@@ -10,26 +10,20 @@ from tfrec.errors import ServerError
 from tfrec.serving.deploy import DeploymentSettings
 from tfrec.serving.deploy.settings import LARGEST_WARMUP
 from tfrec.serving.server.batching import batching_from_file
+from tfrec.serving.server.flags import FLAGS, OWN_FLAGS
 from tfrec.serving.server.metrics import metrics_path
-from tfrec.serving.server.options import FLAGS
-
-# Flags of the development server alone; all others stand in tensorflow_serving/model_servers/main.cc too.
-ONLY_DEVELOPMENT = {"host", "max_request_bytes", "rest_api_token_file"}
 
 
 def test_every_flag_is_one_of_the_server_with_a_value_of_its_type(files, container):
     docker = re.findall(r'"(--[^"]+)"', files.text["Dockerfile"])
     kserve = files["kserve/serving-runtime.yaml"]["spec"]["containers"][0]["args"]
-    kinds = {name: kind for name, kind, _, _ in FLAGS}
+    known = {flag.name: flag for flag in FLAGS if flag.name not in OWN_FLAGS}
     for flags in (container["args"], docker, kserve):
         given = dict(flag[2:].split("=", 1) for flag in flags)
         assert len(given) == len(flags)
-        assert set(given) <= set(kinds) - ONLY_DEVELOPMENT
         for name, value in given.items():
-            if kinds.get(name) is bool:
-                assert value in ("true", "false")
-            elif name in kinds:
-                kinds[name](value)
+            known[name].read(value)
+            assert not known[name].boolean or value in ("true", "false")
         # I2
         assert given["enable_batching"] == "true" and given["batching_parameters_file"]
         # D17

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from tfrec.serving.deploy import DeploymentSettings, write_deployment
-from tfrec.serving.server.options import options_from_flags
+from tfrec.serving.server.flags import options_from_flags
 from tfrec.serving.server.running import start
 
 # Stands for rclone on a folder: lists with sizes, lists folders, copies.

@@ -1,6 +1,7 @@
 import pytest
 
-from tfrec.serving.server.options import FLAGS, OWN_FLAGS, Options, options_from_flags
+from tfrec.serving.server.flags import FLAGS, OWN_FLAGS, options_from_flags
+from tfrec.serving.server.options import Options
 
 
 def test_flags_of_tensorflow_model_server_set_the_options():
@@ -73,5 +74,5 @@ tensorflow_session_parallelism thread_pool_factory_config_file version xla_cpu_c
 
 
 def test_k4_every_flag_but_our_own_is_one_of_tensorflow_model_server():
-    names = {flag for flag, *_ in FLAGS}
+    names = {flag.name for flag in FLAGS}
     assert names - set(REAL.split()) == set(OWN_FLAGS)
