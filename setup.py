@@ -42,6 +42,7 @@ setup(
         "tensorflow-text>=2.16,<2.22",
         "tensorflow-hub>=0.16.1",
         "tensorflow-recommenders>=0.7.7",
+        "keras-tuner>=1.4.7",  # the search algorithms of `tfrec tune`
         "tensorboard>=2.16",  # TensorFlow 2.21 no longer brings it, and writes no summaries without it
         "setuptools<81",  # tensorflow-hub imports pkg_resources
         "numpy>=1.26",

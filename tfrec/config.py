@@ -20,6 +20,7 @@ from tfrec.named_splits import with_named_split
 from tfrec.orchestration import Kubeflow, PipelineSettings, parse_kubeflow
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
+from tfrec.search_space import Tuning, parse_tuning
 from tfrec.settings import fill
 
 
@@ -225,6 +226,7 @@ class Config:
     source: str
     pipeline: PipelineSettings = dataclasses.field(default_factory=PipelineSettings)
     kubeflow: Kubeflow = dataclasses.field(default_factory=Kubeflow)
+    tuning: Tuning = dataclasses.field(default_factory=Tuning)
 
     @property
     def model_name(self) -> str:
@@ -284,7 +286,7 @@ def parse_config(document: Any, source: str) -> Config:
     """Check a configuration given as nested mappings; `source` names it in errors and anchors relative paths."""
     if not isinstance(document, Mapping):
         raise ConfigError(f"{source} must be a mapping with the keys data and schema, got {type(document).__name__}")
-    keys = ["name", "data", "schema", *_SECTIONS, "kubeflow"]
+    keys = ["name", "data", "schema", *_SECTIONS, "kubeflow", "tuning"]
     unknown = set(document) - set(keys)
     if unknown:
         known = ", ".join(keys)
@@ -297,6 +299,7 @@ def parse_config(document: Any, source: str) -> Config:
         key: fill(kind, document.get(key) or {}, f"{source}: {key}") for key, kind in _SECTIONS.items()
     }
     check_settings(sections, source)
+    tuning = parse_tuning(document.get("tuning") or {}, sections, source)
     folder = os.path.dirname(source)
     data = fill(Data, document["data"], f"{source}: data")
     data = dataclasses.replace(
@@ -330,6 +333,7 @@ def parse_config(document: Any, source: str) -> Config:
         schema=schema,
         source=source,
         kubeflow=parse_kubeflow(document.get("kubeflow") or {}, f"{source}: kubeflow"),
+        tuning=tuning,
         **sections,
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import yaml
 
 
-def with_setting(text: str, section: str, key: str, value: str | list[str]) -> tuple[str, bool]:
+def with_setting(text: str, section: str, key: str, value: Any) -> tuple[str, bool]:
     """Return the YAML `text` with `section.key` set to `value`, and whether its comments could be kept.
 
     A section or key that is missing is added. Where the lines cannot be changed one by one (a section on a single

@@ -23,3 +23,7 @@ class ServerError(TfrecError):
 
 class TrainingError(TfrecError):
     """Training cannot go on, for instance because the disk is full."""
+
+
+class Diverged(TrainingError):
+    """The loss became a number that is not finite; other settings may do."""

@@ -15,9 +15,15 @@ ALL = "all"
 
 @dataclasses.dataclass(frozen=True)
 class PipelineSettings:
-    """Of every runner. `beam`: options of Apache Beam for the components that run on it; none means one process."""
+    """Of every runner.
+
+    Attributes:
+        beam: options of Apache Beam for the components that run on it; none means one process.
+        tune: search the settings of the section `tuning` before training, and train with the best.
+    """
 
     beam: tuple[str, ...] = ()
+    tune: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,6 +27,7 @@ from tfrec.cli import (
     serve,
     similar,
     train,
+    tune,
     validate,
 )
 from tfrec.cli.arguments import HelpFormatter, Parser
@@ -41,6 +42,7 @@ COMMANDS = (
     validate,
     data,
     train,
+    tune,
     evaluate,
     benchmark,
     audit,

@@ -35,6 +35,11 @@ class Workspace:
         return os.path.join(self.output, "training")
 
     @property
+    def tuning(self) -> str:
+        """The searches for settings, and the results of the last one."""
+        return os.path.join(self.output, "tuning")
+
+    @property
     def models(self) -> str:
         """The models that `tfrec train` exported, numbered."""
         return os.path.join(self.output, "models")

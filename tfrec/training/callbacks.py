@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfrec.errors import TrainingError
+from tfrec.errors import Diverged
 from tfrec.training.checkpoints import Checkpoints
 
 MONITORED = "ndcg@10"
@@ -52,7 +52,7 @@ class Keeper(tf.keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = logs or {}
         if not math.isfinite(logs["loss"]):
-            raise TrainingError(
+            raise Diverged(
                 f"the loss became {logs['loss']} in epoch {epoch + 1}; lower training.learning_rate, "
                 "or look for numbers in the data that are not finite"
             )
