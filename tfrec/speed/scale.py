@@ -120,12 +120,16 @@ def _cell(lap: Mapping[str, Any] | None) -> str:
 
 
 def _growth_table(found: Found) -> Table:
-    rows = [["", "sizes", "exponent of processor time"]]
+    rows = [["", "sizes", "exponent of processor time", "between the two largest"]]
     for lap in _told():
         costs = {share: _laps(found, share)[lap]["cpu"] for share in found if lap in _laps(found, share)}
         if len(costs) > 1:
-            exponent = growth(list(costs), list(costs.values()))
-            rows.append([lap, ", ".join(f"{share:g}" for share in costs), f"{exponent:.2f}"])
+            sizes, seconds = zip(*sorted(costs.items()))
+            exponents = (growth(sizes, seconds), growth(sizes[-2:], seconds[-2:]))
+            rows.append([lap, ", ".join(f"{share:g}" for share in sizes), *(f"{value:.2f}" for value in exponents)])
     return Table(
-        "Growth", rows, "Processor time grows as size to this power, fitted over the sizes named; 1 is linear."
+        "Growth",
+        rows,
+        "Processor time grows as size to this power, fitted over the sizes named, and between the two largest, where "
+        "what every size costs weighs less; 1 is linear.",
     )
