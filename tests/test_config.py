@@ -98,6 +98,7 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
         ("training.mixed_precision", "bfloat16", "training.mixed_precision is 'bfloat16'; expected one of "),
         ("training.objective", "nxt", "training.objective is 'nxt'; expected one of masked, next, retrieval"),
         ("training.strategy", "gpu", "training.strategy is 'gpu'; expected one of one, mirrored"),
+        ("training.strategy", "parameter-server", "see each other's items as candidates; choose multi-worker or tpu"),
         ("model.fusion", "sum", "model.fusion is 'sum'; expected one of concatenation"),
         ("model.dropout", 1, "model.dropout is 1.0; it must be at least 0 and less than 1"),
         ("model.query_hidden", [64, 0], "model.query_hidden has the width 0; widths must be greater than 0"),

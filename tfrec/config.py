@@ -125,7 +125,7 @@ class Training:
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
         accumulate: batches whose gradients are added up before the weights change.
         search_weight: weight of the loss that teaches the query tower free text.
-        strategy: one, mirrored, multi-worker or tpu.
+        strategy: one, mirrored, multi-worker or tpu; the replicas share the rows and the items of each step.
         jit: compile the train step with XLA.
         mixed_precision: "" or a Keras policy such as mixed_bfloat16.
         checkpoint_every: epochs between checkpoints; `log_wandb`: also log to Weights & Biases if it is installed.

@@ -78,6 +78,11 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
         section, _, key = name.partition(".")
         return getattr(sections[section], key)
 
+    if of("training.strategy") == "parameter-server":
+        raise ConfigError(
+            f"{source}: training.strategy is parameter-server, whose workers step apart and never see each other's "
+            "items as candidates; choose multi-worker or tpu"
+        )
     for name, allowed in CHOICES.items():
         if of(name) not in allowed:
             named = ", ".join(choice or '""' for choice in allowed)
@@ -108,7 +113,7 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
     if of("training.accumulate") > 1 and of("training.strategy") != "one":
         raise ConfigError(
             f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "
-            "set it to 1 and let each device take more rows with training.batch_size"
+            "set it to 1 and choose a larger training.batch_size, which the devices share"
         )
     if of("model.content") == "regression" and not of("model.use_id"):
         raise ConfigError(f"{source}: model.use_id is false, which needs model.content joint; set that or use_id true")

@@ -83,7 +83,13 @@ def test_the_in_batch_loss_over_distinct_items_is_that_of_the_retrieval_task(row
     weights[0] = 1.0
     with tf.GradientTape(persistent=True) as tape:
         ours = in_batch_softmax(
-            queries / temperature, items, tf.constant(-np.log(share)), tf.constant(targets), tf.constant(weights)
+            queries / temperature,
+            items,
+            tf.constant(-np.log(share)),
+            tf.constant(targets),
+            tf.constant(weights),
+            candidates=tf.constant(targets),
+            counting=tf.constant(np.sign(weights)),
         )
         task = tfrs.tasks.Retrieval(temperature=temperature, remove_accidental_hits=True)
         theirs = task(

@@ -92,7 +92,13 @@ def summed(vectors: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor | None =
 
 
 def in_batch_softmax(
-    queries: tf.Tensor, items: tf.Tensor, added: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
+    queries: tf.Tensor,
+    items: tf.Tensor,
+    added: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    candidates: tf.Tensor,
+    counting: tf.Tensor,
 ) -> tf.Tensor:
     """The in-batch softmax of `tfrs.tasks.Retrieval` with accidental hits removed, over distinct items.
 
@@ -105,14 +111,17 @@ def in_batch_softmax(
         items: float32 [U, D].
         added: float32 [U], added to each item's scores, such as the correction for sampling.
         targets: int32 [B], each row's item; `weights`: float32 [B], 0 for a row that does not count.
+        candidates: int32 [C], the targets of the whole batch, which other replicas may hold a part of.
+        counting: float32 [C], 1 where a candidate is that of a row that counts, else 0.
 
     Returns:
         The weighted sum of the rows' losses, a float32 scalar.
     """
-    counts = tf.math.unsorted_segment_sum(tf.cast(weights > 0, tf.float32), targets, items.shape[0])
-    if queries.shape[0] < items.shape[0]:
+    counts = tf.math.unsorted_segment_sum(counting, candidates, items.shape[0])
+    if candidates.shape[0] < items.shape[0]:
         # Fewer rows than items: the rows' targets themselves, with repetitions, are fewer columns.
-        columns, bias = tf.gather(items, targets), tf.gather(added, targets) + tf.where(weights > 0, 0.0, -1e9)
+        columns = tf.gather(items, candidates)
+        bias = tf.gather(added, candidates) + tf.where(counting > 0, 0.0, -1e9)
     else:
         columns, bias = items, added + tf.where(counts > 0, tf.math.log(tf.maximum(counts, 1.0)), -1e9)
     scores = tf.matmul(queries, columns, transpose_b=True) + bias[tf.newaxis]

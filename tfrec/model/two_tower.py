@@ -21,6 +21,7 @@ from tfrec.model.losses import (
     softmax_of_members,
     summed,
 )
+from tfrec.model.replicas import gathered, over_replicas, replica_count
 from tfrec.schema import Schema
 from tfrec.towers.collaborative_query import CollaborativeQueryTower
 from tfrec.towers.collaborative_tower import CollaborativeItemTower
@@ -39,6 +40,10 @@ class TwoTower(tfrs.Model):
 
     A batch (see `tfrec.training.batches`) holds the content of the batch's unique items once; histories and targets
     are numbers into these items, so an item is encoded once however often it occurs, and its gradients add up.
+
+    Under a strategy with several replicas each holds a share of the batch's rows and of its items. It encodes its
+    items, sees the embeddings of all, and computes its rows' part of the loss of the whole batch: candidates, their
+    sampling probabilities and gradients are those of one device with the same batch.
 
     Args:
         schema, settings, training: sections of the configuration.
@@ -63,6 +68,8 @@ class TwoTower(tfrs.Model):
         self.use_logq = training.logq
         self.accumulate = training.accumulate
         self.collaborative = settings.content == "regression"
+        # What a step returns is that of the whole batch already; Keras would add up the replicas'.
+        self.distribute_reduction_method = "first"
         item_tower = CollaborativeItemTower if self.collaborative else ItemTower
         self.item_tower = item_tower(schema, settings, encoders, item_sizes, known_items, name="item_tower")
         if self.collaborative:
@@ -87,29 +94,31 @@ class TwoTower(tfrs.Model):
         return self.text_query(content, training=training)
 
     def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
-        """The mean loss over the rows of a batch, a float32 scalar."""
+        """The mean loss over the rows of a batch, a float32 scalar; of a share, its part: the parts add up to it."""
         embeddings = self.encode_items(inputs["items"], training=training)
         if self.collaborative:
             embeddings = embeddings[:, : self.item_tower.member_width]
+        # Shares are of one size; what fills up the last one is cut off.
+        embeddings = gathered(embeddings)[: inputs["sampling_probability"].shape[0]]
         history = inputs["history"]
         if self.objective == "retrieval":
             queries = self._queries(embeddings, history, inputs["features"], training)
             loss = self._in_batch_loss(queries, embeddings, inputs)
         else:
             if self.collaborative and embeddings.shape[0] > ASKED_APART_ABOVE:
-                total, rows = self._loss_of_members(embeddings, inputs, training)
+                losses, rows = self._loss_of_members(embeddings, inputs, training)
             else:
                 queries = self._queries(embeddings, history, inputs["features"], training)
                 logits = self._logits(queries, embeddings, inputs)
                 excluded = marked(history, logits.shape[1])
-                total, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
-            loss = total / tf.maximum(rows, 1.0)
+                losses, rows = multi_target_softmax(logits, inputs["targets"], inputs["target_weights"], excluded)
+            loss = losses / tf.maximum(over_replicas(rows), 1.0)
         if self.search_weight:
             loss += self.search_weight * self._search_loss(embeddings, inputs, training)
         # A table of items is trained on ids alone; its encoders learned before it.
         if not training or self.collaborative:
             return loss
-        return loss + language_loss(self.item_tower.encoders, inputs["items"])
+        return loss + language_loss(self.item_tower.encoders, inputs["items"]) / replica_count()
 
     def _queries(
         self, embeddings: tf.Tensor, history: tf.Tensor, features: Mapping[str, tf.Tensor], training: bool
@@ -144,8 +153,8 @@ class TwoTower(tfrs.Model):
         dimension = self.settings.dimension
         read_by = tf.reshape(parts[..., dimension + 1 :], [members * items, -1])
         member = tf.range(rows)[:, tf.newaxis] // (rows // members)
-        total, count = summed(read_by, tf.where(history >= 0, history + items * member, -1))
-        queries = self.query_tower.of_one_member(total, count, inputs["features"], training=training)
+        read, count = summed(read_by, tf.where(history >= 0, history + items * member, -1))
+        queries = self.query_tower.of_one_member(read, count, inputs["features"], training=training)
         asked = tf.reshape(queries, [members, rows // members, -1])
         added = corrected_logits(tf.zeros([1, items]), inputs["sampling_probability"])[0] if self.use_logq else 0.0
         weight = parts[..., dimension] / self.settings.temperature + added
@@ -168,8 +177,10 @@ class TwoTower(tfrs.Model):
         if self.use_logq:
             added = corrected_logits(added[tf.newaxis], inputs["sampling_probability"])[0]
         queries /= self.settings.temperature
-        total = in_batch_softmax(queries, embeddings, added, tf.maximum(targets, 0), weights)
-        return total / tf.maximum(tf.reduce_sum(tf.cast(weights > 0, tf.float32)), 1.0)
+        targets = tf.maximum(targets, 0)
+        candidates, counting = gathered(targets), gathered(tf.cast(weights > 0, tf.float32))
+        losses = in_batch_softmax(queries, embeddings, added, targets, weights, candidates, counting)
+        return losses / tf.maximum(tf.reduce_sum(counting), 1.0)
 
     def _search_loss(self, embeddings: tf.Tensor, inputs: Mapping[str, Any], training: bool) -> tf.Tensor:
         """Each searched item must be found by a text of its own among the items of the batch."""
@@ -178,15 +189,15 @@ class TwoTower(tfrs.Model):
         items = inputs["search_items"]
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(items, 0), logits)
         weights = tf.cast(items >= 0, tf.float32)
-        return tf.reduce_sum(weights * losses) / tf.maximum(tf.reduce_sum(weights), 1.0)
+        return tf.reduce_sum(weights * losses) / tf.maximum(over_replicas(tf.reduce_sum(weights)), 1.0)
 
     @tf.autograph.experimental.do_not_convert  # Converting the source of every Keras layer takes most of tracing.
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One step: the loss, its gradients added up over `accumulate` batches, and the change of the weights."""
         with tf.GradientTape() as tape:
             loss = self.compute_loss(inputs, training=True)
-            # Each replica takes the mean over its own rows; the sum over replicas is made a mean here.
-            scaled = (loss + sum(self.losses, 0.0)) / tf.distribute.get_strategy().num_replicas_in_sync
+            # The optimizer adds up the replicas' gradients.
+            scaled = loss + sum(self.losses, 0.0) / replica_count()
             if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
                 scaled = self.optimizer.get_scaled_loss(scaled)
         gradients = tape.gradient(scaled, self.trainable_variables)
@@ -198,7 +209,7 @@ class TwoTower(tfrs.Model):
             self.optimizer.apply_gradients(pairs)
         else:
             self._accumulate(pairs)
-        return {"loss": loss}
+        return {"loss": over_replicas(loss)}
 
     def build_accumulators(self) -> None:
         """Make the variables that hold the added-up gradients; called once, before the train step is traced."""
@@ -225,7 +236,7 @@ class TwoTower(tfrs.Model):
     @tf.autograph.experimental.do_not_convert
     def test_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """The loss of a batch without dropout."""
-        return {"loss": self.compute_loss(inputs, training=False)}
+        return {"loss": over_replicas(self.compute_loss(inputs, training=False))}
 
 
 def search_feature(schema: Schema) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ class Batches:
         candidates: U, items per batch.
         allowed: bool [N], which items may be candidates (held-out items may not).
         members: how many models are taught, each from rows of its own; a batch has the rows of the first one first.
+
+    A batch can be given in as many shares of one size as there are replicas (see `tfrec.model.replicas`): together they
+    are the batch, of which nothing depends on how many share it.
     """
 
     def __init__(
@@ -62,29 +66,69 @@ class Batches:
         """Batches in an epoch."""
         return self.sampler.steps
 
-    def epoch(self, seed: int, number: int) -> Iterator[dict[str, Any]]:
-        """The batches of epoch `number`, numpy arrays; the same for the same seed and number."""
+    def epoch(
+        self, seed: int, number: int, replicas: int = 1, chosen: Sequence[int] = (0,)
+    ) -> Iterator[dict[str, Any]]:
+        """The batches of epoch `number`, numpy arrays; the same for the same seed and number.
+
+        Args:
+            replicas: among how many each batch is divided.
+            chosen: whose shares to give, one after the other.
+        """
         generator = np.random.default_rng([seed, number])
         generators = [generator, *generator.spawn(self.members - 1)]
         for of_members in zip(*(self.sampler.epoch(own) for own in generators)):
-            yield self._batch(joined_rows(of_members), generator)
+            yield from self._shares(joined_rows(of_members), generator, replicas, chosen)
 
-    def dataset(self, seed: int, first_epoch: int = 0) -> tf.data.Dataset:
-        """All epochs from `first_epoch` on, without end; `steps` batches make an epoch."""
+    def dataset(
+        self, seed: int, first_epoch: int = 0, first_step: int = 0, replicas: int = 1, chosen: Sequence[int] = (0,)
+    ) -> tf.data.Dataset:
+        """All batches from step `first_step` of `first_epoch` on, without end; `steps` batches make an epoch.
+
+        Args:
+            replicas, chosen: as of `epoch`.
+        """
 
         def generate():
-            number = first_epoch
-            while True:
-                yield from self.epoch(seed, number)
-                number += 1
+            done = len(chosen) * first_step
+            for number in itertools.count(first_epoch):
+                yield from itertools.islice(self.epoch(seed, number, replicas, chosen), done, None)
+                done = 0
 
-        return tf.data.Dataset.from_generator(generate, output_signature=self.spec()).prefetch(2)
+        batches = tf.data.Dataset.from_generator(generate, output_signature=self.spec(replicas))
+        # Workers who do not know that there is no end make ready for it by forgetting shapes.
+        batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        return batches.prefetch(2 * len(chosen))
 
-    def spec(self) -> dict[str, Any]:
-        """Shapes and dtypes of a batch."""
-        return tf.nest.map_structure(lambda a: tf.TensorSpec(a.shape, a.dtype), next(self.epoch(0, 0)))
+    def spec(self, replicas: int = 1) -> dict[str, Any]:
+        """Shapes and dtypes of a batch, or of one of the shares that `replicas` have of it."""
+        first = next(self.epoch(0, 0, replicas))
+        return tf.nest.map_structure(lambda a: tf.TensorSpec(a.shape, a.dtype), first)
 
-    def _batch(self, rows: Rows, generator: np.random.Generator) -> dict[str, Any]:
+    def _shares(
+        self, rows: Rows, generator: np.random.Generator, replicas: int, chosen: Sequence[int]
+    ) -> Iterator[dict[str, Any]]:
+        batch, positions = self._batch(rows, generator)
+        for number in chosen:
+            yield self._share(batch, positions, replicas, number)
+
+    def _share(self, batch: Mapping[str, Any], positions: np.ndarray, replicas: int, number: int) -> dict[str, Any]:
+        """What replica `number` gets: its part of each member's rows, of the items and of the searches."""
+        rows = np.arange(len(batch["history"])).reshape(self.members, replicas, -1)[:, number].reshape(-1)
+        by_row = ("history", "targets", "target_weights", "features")
+        share = {
+            "items": self.inputs.take(positions[_part(len(positions), replicas, number)[0]]),
+            "sampling_probability": batch["sampling_probability"],
+            **{name: tf.nest.map_structure(lambda array: array[rows], batch[name]) for name in by_row},
+        }
+        if "search_text" in batch:
+            searches, real = _part(SEARCHES, replicas, number)
+            share["search_text"] = batch["search_text"][searches]
+            share["search_items"] = np.where(real, batch["search_items"][searches], -1).astype(np.int32)
+        return share
+
+    def _batch(self, rows: Rows, generator: np.random.Generator) -> tuple[dict[str, Any], np.ndarray]:
+        """A batch without the content of its items, and the positions of these, int [U]."""
         item = self.interactions.item
         history = np.where(rows.history >= 0, item[rows.history], -1)
         targets = np.where(rows.targets >= 0, item[rows.targets], -1)
@@ -94,7 +138,6 @@ class Batches:
         targets = np.where(targets >= 0, self._number[targets], -1).astype(np.int32)
         self._number[positions] = -1
         batch = {
-            "items": self.inputs.take(positions),
             "sampling_probability": self.probability[positions],
             "history": history,
             "targets": targets,
@@ -103,7 +146,7 @@ class Batches:
         }
         if self.inputs.search_text is not None:
             batch["search_text"], batch["search_items"] = self._searches(positions, generator)
-        return batch
+        return batch, positions
 
     def _candidates(self, targets: np.ndarray, history: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Positions of the batch's items, int [U], unique: items of targets and histories alike, then any others."""
@@ -152,6 +195,13 @@ class Batches:
         texts = self._first_text[owners] + (generator.random(SEARCHES) * self._texts[owners]).astype(np.int64)
         texts = np.minimum(texts, len(self.inputs.search_text) - 1)
         return self.inputs.search_text[texts], np.where(self._texts[owners] > 0, numbers, -1).astype(np.int32)
+
+
+def _part(size: int, parts: int, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of one of equal parts of `size` entries, int [P], and which are real: the last entry fills up."""
+    width = -(-size // parts)
+    index = np.arange(number * width, (number + 1) * width)
+    return np.minimum(index, size - 1), index < size
 
 
 def _rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from tfrec.data.tables import Dataset
 from tfrec.data.vocabulary import FeatureSpace
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.item_inputs import ItemInputs, encoded
+from tfrec.errors import TrainingError
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
 from tfrec.training.batches import Batches
@@ -75,7 +76,7 @@ def fit(
     """
     training, encoders, strategy = config.training, prepared.encoders, prepared.strategy
     batches = _batches(config, prepared, inputs)
-    steps = -(-batches.steps // strategy.num_replicas_in_sync)
+    steps = batches.steps
     with strategy.scope():
         _build(model, batches)
         model.compile(
@@ -84,7 +85,8 @@ def fit(
                 training.epochs * steps // training.accumulate,
                 [own for encoder in encoders.values() for own in encoder.own_learning_rates()],
             ),
-            jit_compile=training.jit,
+            # A TPU compiles whatever it runs.
+            jit_compile=training.jit and training.strategy != "tpu",
         )
         _optimizer(model).build(model.trainable_variables)
         if training.accumulate > 1:
@@ -151,7 +153,7 @@ def _batches(config: Config, prepared: Prepared, inputs: ItemInputs) -> Batches:
     sampler = RowSampler(
         prepared.pairs,
         training.objective,
-        training.batch_size or rows_per_step(len(prepared.pairs.users())),
+        _rows(training, len(prepared.pairs.users()), prepared.strategy.num_replicas_in_sync),
         config.serving.history,
         training.targets,
         config.model.history_dropout,
@@ -171,6 +173,16 @@ def _batches(config: Config, prepared: Prepared, inputs: ItemInputs) -> Batches:
     )
 
 
+def _rows(training: Training, users: int, replicas: int) -> int:
+    """Rows per step, the same number of each for every replica."""
+    if training.batch_size % replicas:
+        raise TrainingError(
+            f"training.batch_size is {training.batch_size}, which {replicas} devices cannot share evenly; make it a "
+            f"multiple of {replicas}, or 0"
+        )
+    return training.batch_size or -(-rows_per_step(users) // replicas) * replicas
+
+
 def _build(model: TwoTower, batches: Batches) -> None:
     """Make the model's variables by computing one loss."""
     batch = next(batches.epoch(0, 0))
@@ -181,13 +193,21 @@ def _optimizer(model: TwoTower) -> tf.keras.optimizers.Optimizer:
     return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
-def _distributed(strategy: tf.distribute.Strategy, batches: Batches, seed: int, first: int):
-    """Whole batches to every replica: a batch's rows name its own items, so it must not be cut."""
-    if strategy.num_replicas_in_sync == 1:
+def _distributed(
+    strategy: tf.distribute.Strategy, batches: Batches, seed: int, first: int
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """The batches from epoch `first` on, their shares given to the replicas."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
         return batches.dataset(seed, first)
-    return strategy.distribute_datasets_from_function(
-        lambda context: batches.dataset(seed + context.input_pipeline_id, first)
-    )
+
+    def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        # Every worker makes all batches, and reads the content of its own replicas' items.
+        local = replicas // context.num_input_pipelines
+        chosen = range(local * context.input_pipeline_id, local * (context.input_pipeline_id + 1))
+        return batches.dataset(seed, first, 0, replicas, chosen)
+
+    return strategy.distribute_datasets_from_function(shares)
 
 
 def _loggers(config: Config, directory: str) -> list[tf.keras.callbacks.Callback]:

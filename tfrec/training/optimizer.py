@@ -34,6 +34,8 @@ class AdamW(tf.keras.optimizers.AdamW):
     of its own: moments, decay and the correction for how few gradients there were go with the steps that used the row.
     A row that is used once in a thousand steps then learns as fast as one that is used in all.
 
+    All shapes are static, so that a step compiles for devices that need that.
+
     Args:
         rate: learning rate or schedule.
         weight_decay: of the variables that learn at that rate; the others are not decayed, since weights that were
@@ -71,15 +73,16 @@ class AdamW(tf.keras.optimizers.AdamW):
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         self._factor = self._factor_of(self._var_key(variable), 1.0)
         if not _is_large_table(variable):
-            super().update_step(gradient, variable)
+            # Every row changes in every step, so there is nothing to gain from knowing which have a gradient.
+            super().update_step(tf.convert_to_tensor(gradient), variable)
         elif isinstance(gradient, tf.IndexedSlices):
-            self._update_rows(gradient.values, gradient.indices, variable)
+            self._update_rows(_added_up(gradient), gradient.indices, variable)
         else:
             self._update_rows(gradient, tf.range(variable.shape[0]), variable)
         self._factor = 1.0
 
     def _update_rows(self, gradients: tf.Tensor, rows: tf.Tensor, variable: tf.Variable) -> None:
-        """One step of AdamW of the rows int [R], which are different, with gradients [R, D]."""
+        """One step of AdamW of the rows int [R] with gradients [R, D]; a row named twice has equal ones."""
         key = self._var_key(variable)
         number = self._index_dict[key]
         uses, momentum, velocity = self._uses[key], self._momentums[number], self._velocities[number]
@@ -94,13 +97,27 @@ class AdamW(tf.keras.optimizers.AdamW):
         change = corrected[:, tf.newaxis] * first / (tf.sqrt(second) + self.epsilon)
         if self._decays(variable):
             change += self.weight_decay * tf.gather(variable, rows)
-        variable.scatter_sub(tf.IndexedSlices(rate * change, rows))
+        variable.scatter_update(tf.IndexedSlices(tf.gather(variable, rows) - rate * change, rows))
+
+    def _deduplicate_sparse_grad(self, grads: Iterable) -> list:
+        # Keras makes as many rows of it as there are different ones, a number that is known in the step only.
+        return list(grads)
 
     def _decays(self, variable: tf.Variable) -> bool:
         return self._factor_of(self._var_key(variable)) is None and super()._use_weight_decay(variable)
 
     def _use_weight_decay(self, variable: tf.Variable) -> bool:
         return not _is_large_table(variable) and self._decays(variable)
+
+
+def _added_up(gradient: tf.IndexedSlices) -> tf.Tensor:
+    """The values [R, D] with each row's replaced by the sum of all that name the same row of the variable."""
+    order = tf.argsort(gradient.indices)
+    ascending = tf.gather(gradient.indices, order)
+    changes = tf.concat([[0], tf.cast(ascending[1:] != ascending[:-1], tf.int32)], axis=0)
+    group = tf.gather(tf.cumsum(changes), tf.argsort(order))
+    sums = tf.math.unsorted_segment_sum(gradient.values, group, tf.shape(group)[0])
+    return tf.gather(sums, group)
 
 
 def _is_large_table(variable: tf.Variable) -> bool:

@@ -65,6 +65,7 @@ def train(
     cache: str = "",
     say: Say = print,
     progress: Progress | None = None,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Trained:
     """Train a model, or go on with one that was interrupted.
 
@@ -76,6 +77,7 @@ def train(
         cache: folder of the embedding cache, `directory`/cache by default.
         say: called with a line per epoch.
         progress: called with (what, done, total) while the catalogue is encoded.
+        strategy: what `build_strategy` gave, where it was made before the data were read; made here by default.
 
     Raises:
         DataError: if the training part has no events.
@@ -92,7 +94,7 @@ def train(
     known = np.zeros(len(dataset.catalogue), bool)
     known[dataset.train.item] = True
     blueprint = Blueprint(space, known_items=int(known.sum()))
-    strategy = build_strategy(training.strategy)
+    strategy = strategy or build_strategy(training)
     with strategy.scope():
         encoders = build_encoders(config)
     pairs = interactions(dataset.train, len(dataset.users))
