@@ -34,10 +34,11 @@ def batch(members, rows=6, history=4, targets=3, seed=0):
     }
 
 
+@pytest.mark.parametrize("static", [False, True])
 @pytest.mark.parametrize("members", [1, 2, 3])
-def test_members_asked_one_by_one_give_the_same_loss_and_gradients(monkeypatch, members):
+def test_members_asked_one_by_one_give_the_same_loss_and_gradients(monkeypatch, members, static):
     settings = Model(members=members, dimension=5, factors=3, query_hidden=(4,))
-    model = TwoTower(parse_schema(SCHEMA, "", "schema"), settings, Training(), {}, {}, {}, KNOWN)
+    model = TwoTower(parse_schema(SCHEMA, "", "schema"), settings, Training(jit=static), {}, {}, {}, KNOWN)
     inputs = batch(members)
 
     model.compute_loss(inputs)

@@ -34,7 +34,7 @@ CASES = {
 }
 
 
-def made(objective, model, training):
+def made(objective, model_settings, training):
     """A model of items with ids and texts, and batches of 6 users and 25 of 50 items: an odd number."""
     schema = parse_schema(
         {
@@ -45,7 +45,7 @@ def made(objective, model, training):
         "",
         "schema",
     )
-    model = Model(**{"dimension": 5, "factors": 0, "dropout": 0.0, "query_hidden": (4,), **model})
+    model = Model(**{"dimension": 5, "factors": 0, "dropout": 0.0, "query_hidden": (4,), **model_settings})
     batches = make_batches(objective, 25, batch_size=6, members=model.members if model.content == "regression" else 1)
     lengths = np.random.default_rng(0).integers(1, 9, (ITEMS, 1)).astype(np.int32)
     arrays = {"id": batches.inputs.arrays["id"], "text": lengths, "text.present": lengths[:, 0] > 2}

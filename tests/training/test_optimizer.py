@@ -43,3 +43,11 @@ def test_dense_gradients_of_a_large_table_change_all_rows_as_of_a_small_one(monk
     small = stepped(table, gradients, 0.5)
     monkeypatch.setattr(optimizers, "changes_rows_alone", lambda rows: True)
     np.testing.assert_allclose(stepped(table, gradients, 0.5), small, rtol=1e-5)
+
+
+def test_a_row_named_twice_has_the_sum_of_its_gradients(large_from_four_rows):
+    random = np.random.default_rng(2)
+    table, values = (random.normal(size=(rows, 3)).astype(np.float32) for rows in (5, 4))
+    twice = tf.IndexedSlices(tf.constant(values), tf.constant([3, 0, 3, 1]))
+    once = tf.IndexedSlices(tf.constant([values[0] + values[2], values[1], values[3]]), tf.constant([3, 0, 1]))
+    np.testing.assert_allclose(stepped(table, [twice, twice], 0.5), stepped(table, [once, once], 0.5), rtol=1e-5)

@@ -44,7 +44,12 @@ def multi_target_softmax(
 
 
 def softmax_of_members(
-    queries: tf.Tensor, items: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, history: tf.Tensor
+    queries: tf.Tensor,
+    items: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    history: tf.Tensor,
+    static: bool = False,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """`multi_target_softmax` of the products of queries and items of several members, for many items.
 
@@ -55,6 +60,7 @@ def softmax_of_members(
         queries: float32 [M, R, D], of each member; together the B = M x R rows, the first member's first.
         items: float32 [M, U, D], the same items as each member sees them.
         targets: int32 [B, T]; `weights`: float32 [B, T]; `history`: int32 [B, H], left out of the denominator.
+        static: compute with places of histories and targets that hold nothing too, so that all shapes are known before.
 
     Returns:
         As `multi_target_softmax`.
@@ -63,32 +69,42 @@ def softmax_of_members(
     rows, count = members * each, items.shape[1]
     member = tf.range(rows)[:, tf.newaxis] // each
     logits = tf.reshape(tf.matmul(queries, items, transpose_b=True), [rows, count])
-    touched = tf.where(history >= 0)
-    own = tf.stack([touched[:, 0], tf.cast(tf.gather_nd(history, touched), tf.int64)], axis=1)
-    logits = tf.tensor_scatter_nd_update(logits, own, tf.fill(tf.shape(touched)[:1], -1e9))
+    if static:
+        logits = tf.where(marked(history, count), -1e9, logits)
+    else:
+        touched = tf.where(history >= 0)
+        own = tf.stack([touched[:, 0], tf.cast(tf.gather_nd(history, touched), tf.int64)], axis=1)
+        logits = tf.tensor_scatter_nd_update(logits, own, tf.fill(tf.shape(touched)[:1], -1e9))
     normaliser = tf.reduce_logsumexp(logits, axis=1)
     weights = tf.where(targets >= 0, weights, 0.0)
     total = tf.reduce_sum(weights, axis=1)
     numbers = tf.where(targets >= 0, targets + count * member, -1)
-    wanted, _ = summed(tf.reshape(items, [members * count, width]), numbers, weights)
+    wanted, _ = summed(tf.reshape(items, [members * count, width]), numbers, weights, static)
     chosen = tf.reduce_sum(tf.reshape(queries, [rows, width]) * wanted, axis=1)
     losses = (total * normaliser - chosen) / tf.sqrt(tf.maximum(total, 1e-9))
     return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(total > 0, tf.float32))
 
 
-def summed(vectors: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+def summed(
+    vectors: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor | None = None, static: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums of the vectors [U, D] that each row names, float32 [B, D], and how many these are, float32 [B, 1].
 
     Args:
         positions: int32 [B, H], -1 for none.
         weights: float32 [B, H], what each vector is multiplied with.
+        static: read a vector for places of -1 too, as a compiler needs it that must know all shapes.
     """
+    mask = tf.cast(positions >= 0, tf.float32)
+    count = tf.reduce_sum(mask, axis=1, keepdims=True)
+    if static:
+        chosen = tf.gather(vectors, tf.maximum(positions, 0))
+        return tf.einsum("bh,bhd->bd", mask if weights is None else mask * weights, chosen), count
     there = tf.where(positions >= 0)
     chosen = tf.gather(vectors, tf.gather_nd(positions, there))
     if weights is not None:
         chosen *= tf.gather_nd(weights, there)[:, tf.newaxis]
-    total = tf.math.unsorted_segment_sum(chosen, there[:, 0], positions.shape[0])
-    return total, tf.reduce_sum(tf.cast(positions >= 0, tf.float32), axis=1, keepdims=True)
+    return tf.math.unsorted_segment_sum(chosen, there[:, 0], positions.shape[0]), count
 
 
 def in_batch_softmax(

@@ -68,6 +68,8 @@ class TwoTower(tfrs.Model):
         self.use_logq = training.logq
         self.accumulate = training.accumulate
         self.collaborative = settings.content == "regression"
+        # Places that hold nothing are passed over where shapes may depend on how many there are.
+        self.static_shapes = training.jit or training.strategy == "tpu"
         # What a step returns is that of the whole batch already; Keras would add up the replicas'.
         self.distribute_reduction_method = "first"
         item_tower = CollaborativeItemTower if self.collaborative else ItemTower
@@ -153,7 +155,7 @@ class TwoTower(tfrs.Model):
         dimension = self.settings.dimension
         read_by = tf.reshape(parts[..., dimension + 1 :], [members * items, -1])
         member = tf.range(rows)[:, tf.newaxis] // (rows // members)
-        read, count = summed(read_by, tf.where(history >= 0, history + items * member, -1))
+        read, count = summed(read_by, tf.where(history >= 0, history + items * member, -1), static=self.static_shapes)
         queries = self.query_tower.of_one_member(read, count, inputs["features"], training=training)
         asked = tf.reshape(queries, [members, rows // members, -1])
         added = corrected_logits(tf.zeros([1, items]), inputs["sampling_probability"])[0] if self.use_logq else 0.0
@@ -164,6 +166,7 @@ class TwoTower(tfrs.Model):
             targets,
             inputs["target_weights"],
             history,
+            self.static_shapes,
         )
 
     def _logits(self, queries: tf.Tensor, embeddings: tf.Tensor, inputs: Mapping[str, Any]) -> tf.Tensor:

@@ -76,7 +76,7 @@ class AdamW(tf.keras.optimizers.AdamW):
             # Every row changes in every step, so there is nothing to gain from knowing which have a gradient.
             super().update_step(tf.convert_to_tensor(gradient), variable)
         elif isinstance(gradient, tf.IndexedSlices):
-            self._update_rows(_added_up(gradient), gradient.indices, variable)
+            self._update_rows(_added_up(gradient, variable.shape[0]), gradient.indices, variable)
         else:
             self._update_rows(gradient, tf.range(variable.shape[0]), variable)
         self._factor = 1.0
@@ -110,14 +110,12 @@ class AdamW(tf.keras.optimizers.AdamW):
         return not _is_large_table(variable) and self._decays(variable)
 
 
-def _added_up(gradient: tf.IndexedSlices) -> tf.Tensor:
-    """The values [R, D] with each row's replaced by the sum of all that name the same row of the variable."""
-    order = tf.argsort(gradient.indices)
-    ascending = tf.gather(gradient.indices, order)
-    changes = tf.concat([[0], tf.cast(ascending[1:] != ascending[:-1], tf.int32)], axis=0)
-    group = tf.gather(tf.cumsum(changes), tf.argsort(order))
-    sums = tf.math.unsorted_segment_sum(gradient.values, group, tf.shape(group)[0])
-    return tf.gather(sums, group)
+def _added_up(gradient: tf.IndexedSlices, rows: int) -> tf.Tensor:
+    """The values [R, D] with each one replaced by the sum of all for the same of the table's `rows` rows."""
+    places = tf.range(tf.shape(gradient.indices)[0])
+    first = tf.gather(tf.math.unsorted_segment_min(places, gradient.indices, rows), gradient.indices)
+    sums = tf.math.unsorted_segment_sum(gradient.values, first, tf.shape(places)[0])
+    return tf.gather(sums, first)
 
 
 def _is_large_table(variable: tf.Variable) -> bool:
