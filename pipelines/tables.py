@@ -11,12 +11,13 @@ from tfx.dsl.io import fileio
 
 from tfrec.config import Config
 from tfrec.data.ingest import MEDIA_FOLDER, QUARANTINE_FILE, IngestedCatalogue
-from tfrec.data.media import open_media
+from tfrec.data.media import Media, open_media
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.records import (
     read_catalogue_examples,
     read_events_examples,
     read_users_examples,
+    shards,
     write_catalogue_examples,
     write_events_examples,
     write_users_examples,
@@ -35,7 +36,6 @@ The parts of the events; the users; and for statistics and Transform the users w
 ANALYSED = ("train", TRAIN_USERS, ITEMS)
 """The splits that vocabularies and scaling are learned from: what training may see."""
 
-_FILE = "data-00000-of-00001.gz"
 _COUNTS = "counts.json"
 
 
@@ -52,10 +52,19 @@ def write_catalogue(ingested: IngestedCatalogue, config: Config, catalogue: str,
 
 def read_catalogue(config: Config, catalogue: str, media: str) -> Catalogue:
     """The catalogue with its media."""
-    tables = read_catalogue_examples([_split_file(catalogue, ITEMS)], config.schema)
-    folder = os.path.join(media, MEDIA_FOLDER)
+    tables = read_catalogue_examples(_split(catalogue, ITEMS), config.schema)
     names = [feature.name for feature in config.schema.items.features if feature.modality in ("image", "audio")]
-    return dataclasses.replace(tables, media={name: open_media(folder, name) for name in names})
+    return dataclasses.replace(tables, media={name: read_media(media, name) for name in names})
+
+
+def read_media(media: str, name: str) -> Media:
+    """The pictures or clips of one feature in the folder of a CatalogueMedia artifact."""
+    return open_media(os.path.join(media, MEDIA_FOLDER), name)
+
+
+def catalogue_shards(catalogue: str) -> list[str]:
+    """The files of the split `items`, in catalogue order."""
+    return shards(_split(catalogue, ITEMS))
 
 
 def read_ingested_catalogue(config: Config, catalogue: str, media: str, report: str) -> IngestedCatalogue:
@@ -73,14 +82,16 @@ def write_dataset(dataset: Dataset, config: Config, catalogue: str, examples: st
         write_events_examples(_new_split(examples, part), config.schema, events, dataset.catalogue, dataset.users)
     write_users_examples(_new_split(examples, USERS), config.schema, dataset.users)
     write_users_examples(_new_split(examples, TRAIN_USERS), config.schema, _trained_on(dataset))
-    fileio.copy(_split_file(catalogue, ITEMS), _new_split(examples, ITEMS))
+    items = _new_split(examples, ITEMS)
+    for path in catalogue_shards(catalogue):
+        fileio.copy(path, os.path.join(items, os.path.basename(path)))
 
 
 def read_dataset(config: Config, catalogue: str, media: str, examples: str) -> Dataset:
     """The data set, equal to the one that was ingested."""
     items = read_catalogue(config, catalogue, media)
-    users = read_users_examples([_split_file(examples, USERS)], config.schema)
-    parts = {part: read_events_examples([_split_file(examples, part)], config.schema, items, users) for part in PARTS}
+    users = read_users_examples(_split(examples, USERS), config.schema)
+    parts = {part: read_events_examples(_split(examples, part), config.schema, items, users) for part in PARTS}
     # Items are held out of those that have events, with all their events: the cold part names each of them.
     held_out = np.unique(parts["cold"].item).astype(np.int32)
     return Dataset(catalogue=items, users=users, held_out=held_out, **parts)
@@ -91,10 +102,11 @@ def _trained_on(dataset: Dataset) -> Users:
     return Users(dataset.users.ids[rows], {name: column[rows] for name, column in dataset.users.columns.items()})
 
 
-def _split_file(uri: str, split: str) -> str:
-    return os.path.join(uri, f"Split-{split}", _FILE)
+def _split(uri: str, split: str) -> str:
+    return os.path.join(uri, f"Split-{split}")
 
 
 def _new_split(uri: str, split: str) -> str:
-    fileio.makedirs(os.path.join(uri, f"Split-{split}"))
-    return _split_file(uri, split)
+    folder = _split(uri, split)
+    fileio.makedirs(folder)
+    return folder

@@ -55,7 +55,7 @@ def encode_column(
     total = int(wanted.sum())
     if total == 0:
         return vectors
-    encode = _encode_function(encoder, batch_size)
+    encode = encode_function(encoder, batch_size)
     missing, missing_keys, done = itertools.compress(raw, wanted), digests[wanted], 0
     while done < total:
         items = list(itertools.islice(missing, shard_size))
@@ -129,8 +129,11 @@ def _cached_vectors(folder: str, digests: np.ndarray, encoder: Encoder) -> tuple
     return vectors, found
 
 
-def _encode_function(encoder: Encoder, batch_size: int) -> Callable[[list[bytes | str], Progress], np.ndarray]:
-    """What encodes a list of raw items to vectors [n, dimension], telling its progress."""
+def encode_function(encoder: Encoder, batch_size: int) -> Callable[[list[bytes | str], Progress], np.ndarray]:
+    """What encodes a list of raw items to vectors, encoder.cached_as [n, dimension], telling its progress.
+
+    It raises DataError where content cannot be decoded or vectors are not finite.
+    """
 
     @functools.partial(tf.function, input_signature=[tf.TensorSpec([batch_size], tf.string)], autograph=False)
     def encode_batch(raw: tf.Tensor) -> tf.Tensor:
@@ -174,5 +177,6 @@ def _shifted(progress: Progress | None, done: int, total: int) -> Progress:
 
 
 def _undecodable(encoder: Encoder, error: Exception) -> DataError:
-    reason = str(error).strip().split("\n")[0]
+    # Above it TensorFlow says where in the graph that was, below it which nodes led there.
+    reason = [line for line in map(str.strip, str(error).splitlines()) if line and not line.startswith("[[")][-1]
     return DataError(f"content of {encoder.name!r} cannot be decoded ({reason}); run the ingestion again")

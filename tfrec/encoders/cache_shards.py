@@ -22,26 +22,33 @@ _SUFFIX, _PARTIAL = ".npy", ".partial"
 _ABANDONED_SECONDS = 3600
 
 
+def shard_names(folder: str) -> list[str]:
+    """The files of the shards in `folder`, ascending; none where there is no such folder."""
+    names = tf.io.gfile.listdir(folder) if tf.io.gfile.isdir(folder) else []
+    return sorted(name for name in names if name.endswith(_SUFFIX))
+
+
 def open_shards(folder: str, dimension: int, dtype: type[np.floating] = np.float32) -> list[np.ndarray]:
-    """Return the shards in `folder`: arrays of rows (key, vector [dimension]), memory-mapped on a local disk.
+    """Return the shards in `folder`: arrays of rows (key, vector [dimension]), memory-mapped on a local disk."""
+    shards = (open_shard(folder, name, dimension, dtype) for name in shard_names(folder))
+    return [shard for shard in shards if shard is not None]
+
+
+def open_shard(folder: str, name: str, dimension: int, dtype: type[np.floating] = np.float32) -> np.ndarray | None:
+    """One of the shards in `folder`.
 
     A shard is named by the hash of its rows. One whose rows do not match its name, because it was truncated or
-    damaged, is removed with a warning, so that its items are encoded again.
+    damaged, is removed with a warning, so that its items are encoded again, and None is returned.
     """
-    shards = []
-    for name in sorted(tf.io.gfile.listdir(folder)) if tf.io.gfile.isdir(folder) else []:
-        path = tf.io.gfile.join(folder, name)
-        if not name.endswith(_SUFFIX):
-            continue
-        shard = _read(path)
-        if shard is None or shard.dtype != _rows_dtype(dimension, dtype) or _name(shard) != name:
-            warnings.warn(f"{path} is damaged; its items are encoded again", RuntimeWarning, stacklevel=3)
-            # Another process may have met the damage too and been faster.
-            with contextlib.suppress(tf.errors.NotFoundError):
-                tf.io.gfile.remove(path)
-        else:
-            shards.append(shard)
-    return shards
+    path = tf.io.gfile.join(folder, name)
+    shard = _read(path)
+    if shard is not None and shard.dtype == _rows_dtype(dimension, dtype) and _name(shard) == name:
+        return shard
+    warnings.warn(f"{path} is damaged; its items are encoded again", RuntimeWarning, stacklevel=3)
+    # Another process may have met the damage too and been faster.
+    with contextlib.suppress(tf.errors.NotFoundError):
+        tf.io.gfile.remove(path)
+    return None
 
 
 def write_shard(folder: str, keys: np.ndarray, vectors: np.ndarray) -> None:
