@@ -82,13 +82,13 @@ def test_an_event_of_a_user_that_the_table_lacks_is_one_sentence(ingested, folde
 def test_damaged_and_missing_records_are_one_sentence(ingested, folder, monkeypatch):
     monkeypatch.setattr("tfrec.data.records.ROWS_PER_SHARD", 3)
     dataset, schema = ingested
-    with pytest.raises(DataError, match="cannot read the examples .* has 0 shards"):
+    with pytest.raises(DataError, match=r"cannot read the examples .* has 0 shards"):
         read_catalogue_examples(str(folder), schema)
     write_catalogue_examples(str(folder), schema, dataset.catalogue)
     first, *_, last = sorted(folder.iterdir())
     content = last.read_bytes()
     last.unlink()
-    with pytest.raises(DataError, match="cannot read the examples .* not all"):
+    with pytest.raises(DataError, match=r"cannot read the examples .* not all"):
         read_catalogue_examples(str(folder), schema)
     last.write_bytes(content)
     first.write_bytes(first.read_bytes()[:-30])
