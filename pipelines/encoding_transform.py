@@ -130,7 +130,7 @@ class _Write(beam.DoFn):
         self.folder = folder
         self.encoded = beam.metrics.Metrics.counter("tfrec.encoding", ENCODED)
 
-    def process(self, results: Sequence[PredictionResult]) -> None:
+    def process(self, results: Sequence[Any]) -> None:
         keys = np.array([_digest(result.example) for result in results])
         write_shard(self.folder, keys, np.stack([result.inference for result in results]))
         self.encoded.inc(len(results))
