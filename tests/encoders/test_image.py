@@ -195,6 +195,26 @@ def test_weights_saved_from_one_encoder_freeze_another_and_decide_its_fingerprin
     assert frozen.fingerprint() != trained.fingerprint()
 
 
+@pytest.mark.parametrize("train", ["none", "all"])
+def test_a_checkpoint_has_the_weights_of_an_encoder_that_is_trained_and_an_export_those_of_any(tmp_path, train):
+    path = str(tmp_path / "small.weights.h5")
+    ImageEncoder({"size": 16}).network.save_weights(path)
+    encoder = ImageEncoder({"size": 16, "weights": path, "train": train})
+
+    def kernels(prefix):
+        return sum(len(shape) == 4 for _, shape in tf.train.list_variables(prefix))
+
+    checkpoint = tf.train.Checkpoint(tower=tf.train.Checkpoint(encoder=encoder)).write(str(tmp_path / "state"))
+    assert (kernels(checkpoint) > 0) == (train == "all")
+    module = tf.Module()
+    module.encoder = encoder
+    module.embed = tf.function(
+        lambda raw: encoder(encoder.prepare(raw)), input_signature=[tf.TensorSpec([None], tf.string)]
+    )
+    tf.saved_model.save(module, str(tmp_path / "exported"))
+    assert kernels(str(tmp_path / "exported/variables/variables")) > 0
+
+
 def test_only_the_top_layers_are_trained_when_a_number_is_given():
     encoder = ImageEncoder({"train": 1})
     assert [tuple(weight.shape) for weight in encoder.trainable_variables] == [(256, 64), (64,)]

@@ -163,6 +163,14 @@ def test_only_a_full_disk_is_taken_for_one():
         raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
 
 
+def test_between_checkpoints_nothing_is_written(small):
+    with pytest.raises(Stopped):
+        small(checkpoint_every=2, patience=0, say=stop_after(3))
+    lines = []
+    small(checkpoint_every=2, patience=0, say=lines.append)
+    assert lines[0] == "going on after epoch 2" and lines[1].startswith("epoch   3/4")
+
+
 def test_a_checkpoint_holds_the_weights_of_its_epoch(small, tmp_path):
     trained = small(epochs=1)
     before = [variable.numpy() for variable in trained.model.trainable_variables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -42,6 +43,14 @@ class Encoder(tf.keras.layers.Layer, abc.ABC):
     def frozen_part(self) -> Encoder | None:
         """What lies below all that is trained, as a frozen encoder; `call` takes its vectors too. None for nothing."""
         return None
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        """What a checkpoint has of the encoder: nothing of a frozen one.
+
+        Its weights are those it is built with, and writing the 90 MB of a BERT after each epoch took more time than
+        the epoch did.
+        """
+        return {} if self.frozen and save_type == "checkpoint" else super()._trackable_children(save_type, **kwargs)
 
     @abc.abstractmethod
     def fingerprint(self) -> str:

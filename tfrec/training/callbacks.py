@@ -22,7 +22,7 @@ class Keeper(tf.keras.callbacks.Callback):
         epochs: how many epochs there are at most.
         patience: epochs without a better metric before training stops, from epoch `patient_from` on; 0 goes on to the
             end, and the last epoch counts as the best.
-        every: epochs between checkpoints; a new best is always saved.
+        every: epochs between checkpoints; with patience a new best is saved too, and without it the last epoch.
         state: what `Checkpoints.resume` gave, or None at a new start.
         say: called with one line per epoch.
     """
@@ -63,7 +63,9 @@ class Keeper(tf.keras.callbacks.Callback):
         self.best, self.waited = (float(value), 0) if better else (self.best, self.waited + 1)
         lost = bool(self.patience) and self.waited >= self.patience and epoch >= self.patient_from
         self.finished = lost or epoch + 1 == self.epochs
-        if better or self.finished or (epoch + 1) % self.every == 0:
+        # Without patience each epoch is better than the one before, and only the last one will be asked for.
+        best = better if self.patience else self.finished
+        if best or self.finished or (epoch + 1) % self.every == 0:
             self.checkpoints.save(
                 {
                     "epoch": epoch + 1,
@@ -72,7 +74,7 @@ class Keeper(tf.keras.callbacks.Callback):
                     "history": self.history,
                     "finished": self.finished,
                 },
-                best=better,
+                best=best,
             )
         measured = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
         seconds = time.monotonic() - self._started
