@@ -42,8 +42,11 @@ format: .venv/ready ## mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/ready ## speed of training, evaluation, start-up and index beside their peers, into benchmarks/results
-	@$(BIN)/tfrec benchmark speed --what training,evaluation,start,index --out benchmarks/results/speed
+# A Python with Sentence Transformers, see benchmarks/encoder_speed.py; texts are encoded beside it where it is there.
+PEER ?= .venv-peer/bin/python
+bench: .venv/ready ## speed of training, encoders, evaluation, start-up and index beside peers, into benchmarks/results
+	@$(BIN)/tfrec benchmark speed --what training,encoders,evaluation,start,index --out benchmarks/results/speed
+	@[ ! -x "$(PEER)" ] || $(BIN)/python benchmarks/encoder_speed.py --peer "$(PEER)" --threads 1 --save
 
 docs: .venv-docs/ready ## the documentation site, into build/site
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet

@@ -28,6 +28,7 @@ import numpy as np
 from index_page import page
 from scipy import sparse
 
+from tfrec.speed.measured import spread
 from tfrec.speed.vectors import made_up
 
 K = 100
@@ -177,7 +178,7 @@ def measure(vectors: np.ndarray, queries: np.ndarray, rounds: int) -> dict:
         times = in_turns(asked, others, batch, calls, rounds)
         row["milliseconds"][name] = {key: 1e3 * float(np.median(value)) for key, value in times.items()}
         row["ratios"][name] = {
-            f"{one} over {other}": _spread(times[other] / times[one])
+            f"{one} over {other}": spread(times[other] / times[one])
             for share in RECALLS
             for one, other in ((f"ours {share}", "exact"), (f"ours {share}", f"scann {share}"))
             if other in times
@@ -228,10 +229,6 @@ def _seconds(ask: Callable[[np.ndarray], np.ndarray], queries: np.ndarray) -> fl
     started = time.perf_counter()
     ask(queries)
     return time.perf_counter() - started
-
-
-def _spread(values: np.ndarray) -> dict[str, float]:
-    return {"min": float(values.min()), "median": float(np.median(values)), "max": float(values.max())}
 
 
 def _version(package: str) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 from typing import Any
 
 from tfrec.cli.arguments import add_command
-from tfrec.cli.evaluation_tables import table_of
+from tfrec.cli.measurements import measured
 from tfrec.cli.output import Output
 
 STAGES = "make,ingestion,training,export,serving,evaluation"
@@ -35,26 +33,14 @@ def add_to(kinds: Any) -> None:
 
 def _run(given: argparse.Namespace, output: Output) -> int:
     shares = _shares(given.shares)
-    from tfrec.data.files import write_text
-    from tfrec.speed.measured import page
     from tfrec.speed.scale import measure
-    from tfrec.steps.quality import environment
 
-    before = os.getloadavg()[0]
     stages = [stage.strip() for stage in given.stages.split(",") if stage.strip()]
-    measurement = measure(shares, stages, given.folder, given.rows, output.say)
-    machine = {**environment(), "load": [before, os.getloadavg()[0]]}
     command = f"tfrec benchmark scale --shares {given.shares} --stages {given.stages} --folder scale"
     command += f" --rows {given.rows}" if given.rows else ""
-    for table in measurement.tables:
-        output.say(table.heading)
-        output.show(table_of(table.rows))
-    document = {"command": command, "environment": machine, "about": measurement.about, **measurement.numbers}
-    if given.out:
-        write_text(f"{given.out}.json", json.dumps(document, indent=1) + "\n")
-        write_text(f"{given.out}.md", page(measurement, command, machine))
-        output.say(f"wrote {given.out}.json and {given.out}.md")
-    output.result(document)
+    output.result(
+        measured(lambda: measure(shares, stages, given.folder, given.rows, output.say), command, given.out, output)
+    )
     return 0
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfrec.cli.arguments import add_command, positive
-from tfrec.cli.evaluation_tables import table_of
+from tfrec.cli.measurements import measured
 from tfrec.cli.output import Output
 from tfrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tfrec.speed.measured import Measurement
 
 
 def add_to(kinds: Any) -> None:
@@ -44,37 +45,28 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     kinds = _names("--index", given.index, ("exact", "partitioned"))
     batching = _names("--batching", given.batching, ("off", "on"))
     rates = _numbers("--rates", given.rates) if given.rates else ()
-    from tfrec.data.files import write_text
-    from tfrec.speed.measured import page
     from tfrec.speed.serving import measure
-    from tfrec.steps.quality import environment
 
-    before = os.getloadavg()[0]
-    measurement = measure(
-        items,
-        kinds,
-        batching,
-        rates,
-        seconds=given.seconds,
-        most=given.most,
-        connections=given.connections,
-        api=given.api,
-        say=output.say,
-    )
     command = (
         f"tfrec benchmark serving --items {given.items} --index {given.index} --batching {given.batching} "
         f"--seconds {given.seconds} --connections {given.connections} --api {given.api}"
         f"{given.rates and ' --rates ' + given.rates}"
     )
-    machine = {**environment(), "load": [before, os.getloadavg()[0]]}
-    for table in measurement.tables:
-        output.show(table_of(table.rows))
-    document = {"command": command, "environment": machine, "about": measurement.about, **measurement.numbers}
-    if given.out:
-        write_text(f"{given.out}.json", json.dumps(document, indent=1) + "\n")
-        write_text(f"{given.out}.md", page(measurement, command, machine))
-        output.say(f"wrote {given.out}.json and {given.out}.md")
-    output.result(document)
+
+    def measure_loads() -> Measurement:
+        return measure(
+            items,
+            kinds,
+            batching,
+            rates,
+            seconds=given.seconds,
+            most=given.most,
+            connections=given.connections,
+            api=given.api,
+            say=output.say,
+        )
+
+    output.result(measured(measure_loads, command, given.out, output))
     return 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import pathlib
 import shlex
@@ -13,11 +12,11 @@ import sys
 from typing import Any
 
 from tfrec.cli.arguments import add_command, positive
-from tfrec.cli.evaluation_tables import table_of
+from tfrec.cli.measurements import measured
 from tfrec.cli.output import Output
 from tfrec.errors import ConfigError
 
-MEASURED = ("training", "evaluation", "start")  # Modules of `tfrec.speed`.
+MEASURED = ("training", "evaluation", "encoders", "start")  # Modules of `tfrec.speed`.
 SCRIPTS = {"index": "index_speed.py"}  # Those of `benchmarks/` have settings and pages of their own.
 
 
@@ -27,7 +26,7 @@ def add_to(kinds: Any) -> None:
         kinds,
         "speed",
         _run,
-        "measure training, evaluation, start-up and the index beside their peers",
+        "measure training, evaluation, encoders, start-up and the index beside their peers",
         "tfrec benchmark speed\n"
         "tfrec benchmark speed --what training --source ml-100k --out results/speed\n"
         "tfrec benchmark speed --what evaluation,start --rounds 5",
@@ -40,7 +39,11 @@ def add_to(kinds: Any) -> None:
     parser.add_argument("--epochs", type=positive, default=3, metavar="N", help="of a training (default: 3)")
     parser.add_argument("--batch", type=positive, default=8192, metavar="N", help="of a training (default: 8192)")
     parser.add_argument(
-        "--rows", type=positive, default=0, metavar="N", help="made-up rows (default: those of MovieLens 100K, 80000)"
+        "--rows",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="made-up rows (default: those of MovieLens 100K, 80000; of encoders, 40000)",
     )
     parser.add_argument("--source", default="", metavar="DIR", help="the MovieLens 100K release, to be measured too")
     parser.add_argument(
@@ -71,27 +74,21 @@ def _run(given: argparse.Namespace, output: Output) -> int:
 
 
 def _measure(name: str, given: argparse.Namespace, output: Output) -> dict[str, Any]:
-    from tfrec.data.files import write_text
-    from tfrec.speed.measured import page
-    from tfrec.steps.quality import environment
-
     settings = {"rounds": given.rounds}
+    if name in ("training", "evaluation"):
+        settings.update(source=given.source)
     if name != "start":
-        settings.update(source=given.source, rows=given.rows)
+        settings.update(rows=given.rows)
     if name == "training":
-        settings.update(batch=given.batch, epochs=given.epochs)
-    before = os.getloadavg()[0]
-    measurement = importlib.import_module(f"tfrec.speed.{name}").measure(**settings, say=output.say)
-    command, machine = _command(name, settings), {**environment(), "load": [before, os.getloadavg()[0]]}
-    for table in measurement.tables:
-        output.say(f"{table.heading}")
-        output.show(table_of(table.rows))
-    document = {"command": command, "environment": machine, "about": measurement.about, **measurement.numbers}
-    if given.out:
-        write_text(f"{given.out}-{name}.json", json.dumps(document, indent=1) + "\n")
-        write_text(f"{given.out}-{name}.md", page(measurement, command, machine))
-        output.say(f"wrote {given.out}-{name}.json and {given.out}-{name}.md")
-    return document
+        settings.update(batch=given.batch)
+    if name in ("training", "encoders"):
+        settings.update(epochs=given.epochs)
+    return measured(
+        lambda: importlib.import_module(f"tfrec.speed.{name}").measure(**settings, say=output.say),
+        _command(name, settings),
+        f"{given.out}-{name}" if given.out else "",
+        output,
+    )
 
 
 def _run_script(script: str, save: bool, output: Output) -> None:
