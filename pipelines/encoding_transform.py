@@ -130,10 +130,11 @@ class _Write(beam.DoFn):
         self.folder = folder
         self.encoded = beam.metrics.Metrics.counter("tfrec.encoding", ENCODED)
 
-    def process(self, results: Sequence[Any]) -> None:
+    def process(self, results: Sequence[Any]) -> list[None]:
         keys = np.array([_digest(result.example) for result in results])
         write_shard(self.folder, keys, np.stack([result.inference for result in results]))
         self.encoded.inc(len(results))
+        return []
 
 
 def _digests(shard: str, section: str, feature: str) -> Iterator[tuple[bytes, Place]]:

@@ -1,14 +1,22 @@
 """Ingestion in two components: the catalogue with its media, then events and users, so that each is cached apart."""
 
 import logging
+import os
 
-from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+import apache_beam as beam
+from tfx.dsl.component.experimental.annotations import (
+    BeamComponentParameter,
+    InputArtifact,
+    OutputArtifact,
+    Parameter,
+)
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
 
 from tfrec.data.ingest import ingest_catalogue, ingest_events
 from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
+from tfrec.pipelines.events_transform import checked_events
 from tfrec.pipelines.progress import steps_logged
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import ITEMS, SPLITS, read_ingested_catalogue, write_catalogue, write_dataset
@@ -43,7 +51,7 @@ def CatalogueIngest(
     catalogue.split_names = artifact_utils.encode_split_names([ITEMS])
 
 
-@component
+@component(use_beam=True)
 def EventIngest(
     catalogue: InputArtifact[Examples],
     media: InputArtifact[CatalogueMedia],
@@ -56,8 +64,9 @@ def EventIngest(
     section: Parameter[str],
     fingerprint: Parameter[str],
     code: Parameter[str],
+    beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ):
-    """Read and check events and users, and divide the events.
+    """Read and check events and users, and divide the events; the workers of Beam read a piece of the log each.
 
     Args:
         catalogue, media, catalogue_report: what `CatalogueIngest` gave.
@@ -66,10 +75,12 @@ def EventIngest(
         items_path, events_path, users_path: data.items, data.events and data.users of the configuration.
         section: `events_section` of the configuration.
         fingerprint, code: hashes of the input and of the source, for the cache only.
+        beam_pipeline: with the options of `pipeline.beam`.
     """
     config = config_of(section, items=items_path, events=events_path, users=users_path)
     ingested = read_ingested_catalogue(config, catalogue.uri, media.uri, catalogue_report.uri)
-    dataset, found = ingest_events(config, ingested, report.uri)
+    checked = checked_events(beam_pipeline, config, catalogue.uri, os.path.join(report.uri, "pieces"))
+    dataset, found = ingest_events(config, ingested, report.uri, checked)
     write_dataset(dataset, config, catalogue.uri, examples.uri)
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
     for sentence in found.sentences():

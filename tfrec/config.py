@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from tfrec.orchestration import Kubeflow, PipelineSettings, parse_kubeflow
 from tfrec.schema import Schema
 from tfrec.schema_parsing import parse_schema
 from tfrec.search_space import Tuning, parse_tuning
-from tfrec.settings import fill
+from tfrec.settings import absolute, fill
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,14 +262,13 @@ _SECTIONS = {
 
 
 def load_config(path: str) -> Config:
-    """Read and check the YAML file at `path` (any scheme that tf.io.gfile knows once TensorFlow is loaded).
+    """Read and check the YAML file at `path` (any scheme that tf.io.gfile knows).
 
     Raises:
         ConfigError: if the file is missing or no YAML, or a key is missing, unknown or of the wrong type.
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        text = _read_remote(path) if "://" in path else pathlib.Path(path).read_text("utf-8")
     except OSError as error:
         raise ConfigError(
             f"cannot read the configuration {path}: {error.strerror}; check the path given with -c"
@@ -279,7 +279,7 @@ def load_config(path: str) -> Config:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
-    return parse_config(document, source=os.path.abspath(path))
+    return parse_config(document, source=path if "://" in path else os.path.abspath(path))
 
 
 def parse_config(document: Any, source: str) -> Config:
@@ -305,7 +305,7 @@ def parse_config(document: Any, source: str) -> Config:
     data = dataclasses.replace(
         data,
         **{
-            key: _absolute(getattr(data, key), folder)
+            key: absolute(getattr(data, key), folder)
             for key in ("items", "events", "users", "media", "output")
             if getattr(data, key)
         },
@@ -313,10 +313,10 @@ def parse_config(document: Any, source: str) -> Config:
     data = dataclasses.replace(data, media=data.media or os.path.dirname(data.items))
     serving = sections["serving"]
     if serving.push:
-        sections["serving"] = dataclasses.replace(serving, push=_absolute(serving.push, folder))
+        sections["serving"] = dataclasses.replace(serving, push=absolute(serving.push, folder))
     gates = sections["gates"]
     if gates.audit:
-        sections["gates"] = dataclasses.replace(gates, audit=_absolute(gates.audit, folder))
+        sections["gates"] = dataclasses.replace(gates, audit=absolute(gates.audit, folder))
     schema = parse_schema(document["schema"], folder, f"{source}: schema")
     schema = without(schema, sections["model"].without, f"{source}: model.without", serving.filters)
     check_filters(serving.filters, schema, source)
@@ -338,5 +338,12 @@ def parse_config(document: Any, source: str) -> Config:
     )
 
 
-def _absolute(path: str, folder: str) -> str:
-    return path if "://" in path else os.path.normpath(os.path.join(folder, path))
+def _read_remote(path: str) -> str:
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read().decode()
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error.message).split())
+        raise ConfigError(f"cannot read the configuration {path}: {reason}; check the path given with -c") from error

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import keyword
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from tfrec.errors import ConfigError
 from tfrec.schema import ATTRIBUTES, CONTENT, Events, Feature, Items, Schema, Users
+from tfrec.settings import absolute
 
 RESERVED = ("id", "item_id", "item_ids", "user_id", "history", "exclude", "query", "scores", "embedding", "attributes")
 _INPUT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -96,7 +96,7 @@ def _features(document: Any, where: str, modalities: tuple[str, ...], folder: st
         for key in ("path", "weights"):
             value = encoder.get(key)
             if isinstance(value, str) and value.startswith("."):
-                encoder[key] = os.path.normpath(os.path.join(folder, value))
+                encoder[key] = absolute(value, folder)
         features.append(
             Feature(
                 name=str(name),

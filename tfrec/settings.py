@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -11,6 +12,14 @@ from typing import Any, TypeVar
 from tfrec.errors import ConfigError
 
 Settings = TypeVar("Settings")
+
+
+def absolute(path: str, folder: str) -> str:
+    """A path of a configuration that lies in `folder`, which may be in an object store."""
+    if "://" in path:
+        return path
+    scheme, separator, place = folder.rpartition("://")
+    return scheme + separator + os.path.normpath(os.path.join(place, path))
 
 
 def fill(kind: type[Settings], mapping: Any, where: str) -> Settings:

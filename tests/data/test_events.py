@@ -3,11 +3,15 @@ import pytest
 
 from tests.data.conftest import EVENTS
 from tfrec.data.catalogue import build_catalogue
-from tfrec.data.events import build_events
+from tfrec.data.events import checked_pieces, merged
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.read import read_pieces, read_table
 from tfrec.data.users import build_users
 from tfrec.errors import ConfigError
+
+
+def build_events(pieces, schema, catalogue, users, quarantine):
+    return merged(checked_pieces(pieces, schema.events, catalogue), schema, users, quarantine)
 
 
 def built(shop):

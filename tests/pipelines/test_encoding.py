@@ -20,6 +20,9 @@ from tfrec.pipelines.encoding import encode_catalogue
 ONE = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
 TWO = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
+APART = ["--direct_running_mode=multi_threading", "--direct_num_workers=2"]
+"""Workers whose errors come back as text, as those of services do."""
+
 
 class Shop:
     """A catalogue of several shards with a frozen text encoder and a frozen picture encoder."""
@@ -112,7 +115,7 @@ def test_only_what_is_new_is_encoded_and_what_is_the_same_once(shop, few_rows, t
     assert np.abs(vectors(shop, "text", iter([]), text_digests(texts), tmp_path / "cache")).sum(axis=1).all()
 
 
-@pytest.mark.parametrize("options", [ONE, pytest.param(TWO, marks=pytest.mark.slow)], ids=["one", "two"])
+@pytest.mark.parametrize("options", [ONE, APART], ids=["in memory", "apart"])
 def test_content_that_cannot_be_decoded_is_the_worker_s_sentence(shop, few_rows, options, tmp_path, monkeypatch):
     from tfrec.data.media import write_media
 

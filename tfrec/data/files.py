@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -43,6 +44,20 @@ def opened(path: str, setting: str) -> Iterator[BinaryIO]:
         if not isinstance(error, (OSError, *_tensorflow_errors())):
             raise
         raise DataError(f"cannot read {path}: {_explanation(error)}; check {setting} in the configuration") from error
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """The file at `path` as one that libraries which know no object store can read: itself, or a copy for the while."""
+    if not is_remote(path):
+        yield path
+        return
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory(prefix="tfrec-") as folder:
+        copy = os.path.join(folder, os.path.basename(path))
+        tf.io.gfile.copy(path, copy)
+        yield copy
 
 
 def _remote(path: str) -> BinaryIO:

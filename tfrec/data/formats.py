@@ -20,6 +20,7 @@ import pandas as pd
 
 from tfrec.errors import DataError
 
+NO_OBJECT = "has no line with a JSON object; expected one object in braces per line"
 _LONGEST_CELL = 64 * 2**20
 _BLOCK = 2**22  # Bytes of text that are looked at together.
 _DAMAGE = re.compile("[\0\ud800-\udfff]")
@@ -154,10 +155,11 @@ def _header(reader: Any) -> list[str]:
     return header
 
 
-def json_lines_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
+def json_lines_pieces(file: BinaryIO, rows: int, whole: bool = True) -> Iterator[Parsed]:
     """Parse one JSON object per line; null is absent, a list becomes a tuple of strings.
 
-    A piece has the columns that were met so far; a later one may have more.
+    A piece has the columns that were met so far; a later one may have more. A file that is not `whole`, but a part of
+    one, may be without an object.
 
     Raises:
         DataError: if no line holds an object.
@@ -178,8 +180,8 @@ def json_lines_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
         if len(found) + len(malformed) == rows:
             yield _json_frame(names, found, numbers), malformed
             found, numbers, malformed = [], [], []
-    if not names:
-        raise DataError("has no line with a JSON object; expected one object in braces per line")
+    if whole and not names:
+        raise DataError(NO_OBJECT)
     if found or malformed:
         yield _json_frame(names, found, numbers), malformed
 

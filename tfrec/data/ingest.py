@@ -12,7 +12,7 @@ import numpy as np
 from tfrec.config import Config
 from tfrec.data.catalogue import build_catalogue
 from tfrec.data.contents import Progress, normalised_contents
-from tfrec.data.events import build_events
+from tfrec.data.events import CheckedPiece, checked_pieces, merged
 from tfrec.data.media import write_media
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.read import Table, read_pieces, read_table
@@ -72,13 +72,18 @@ def ingest_catalogue(config: Config, directory: str, progress: Progress | None =
     return IngestedCatalogue(catalogue, count, quarantine)
 
 
-def ingest_events(config: Config, ingested: IngestedCatalogue, directory: str) -> tuple[Dataset, Report]:
+def ingest_events(
+    config: Config, ingested: IngestedCatalogue, directory: str, checked: Iterable[CheckedPiece] | None = None
+) -> tuple[Dataset, Report]:
     """The part of `ingest` that is left after `ingest_catalogue`; together they do the same.
+
+    Args:
+        checked: the pieces of data.events in the order of the file, where other processes have read and checked them.
 
     Raises:
         ConfigError, DataError: as `ingest`.
     """
-    log = _read_log(config, ingested.catalogue, ingested.quarantine)
+    log = _read_log(config, ingested.catalogue, ingested.quarantine, checked)
     return _finished(config, ingested, log, directory)
 
 
@@ -108,12 +113,15 @@ def _read_catalogue(config: Config, quarantine: Quarantine) -> tuple[Catalogue, 
     return catalogue, kept, counted
 
 
-def _read_log(config: Config, catalogue: Catalogue, quarantine: Quarantine) -> _Log:
+def _read_log(
+    config: Config, catalogue: Catalogue, quarantine: Quarantine, checked: Iterable[CheckedPiece] | None = None
+) -> _Log:
     schema = config.schema
     users = read_table(config.data.users, "users") if config.data.users else None
     known_users = build_users(users, schema.users, quarantine)
-    pieces = read_pieces(config.data.events, "events")
-    rows = build_events(pieces, schema, catalogue, known_users, quarantine)
+    if checked is None:
+        checked = checked_pieces(read_pieces(config.data.events, "events"), schema.events, catalogue)
+    rows = merged(checked, schema, known_users, quarantine)
     files = {"users": _counted(users, len(known_users), quarantine)} if users is not None else {}
     counted = FileCount(
         config.data.events, rows.read, len(rows.events), quarantine.rejected("events"), left_out=rows.left_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,10 +12,11 @@ from tfrec.data.formats import Malformed, Parsed, json_cell, objects
 from tfrec.errors import DataError
 
 
-def parquet_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
+def parquet_pieces(file: BinaryIO, rows: int, groups: Sequence[int] | None = None, first: int = 1) -> Iterator[Parsed]:
     """Parse Parquet; binary columns stay bytes, lists become tuples, times become ISO 8601, row numbers start at 1.
 
-    A struct with a field `bytes`, as image data sets have it, gives these bytes.
+    A struct with a field `bytes`, as image data sets have it, gives these bytes. Of some row `groups` only, `first` is
+    the number of their first row.
 
     Raises:
         DataError: if the file is damaged.
@@ -25,14 +26,35 @@ def parquet_pieces(file: BinaryIO, rows: int) -> Iterator[Parsed]:
 
     try:
         parquet = pq.ParquetFile(file)
-        first = 1
-        for batch in parquet.iter_batches(rows):
-            yield _piece(batch, first)
-            first += batch.num_rows
-        if first == 1:
+        row = first
+        for batch in parquet.iter_batches(rows, row_groups=groups):
+            yield _piece(batch, row)
+            row += batch.num_rows
+        if row == first:
             yield pd.DataFrame(columns=parquet.schema_arrow.names, dtype=object), []
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"is no readable Parquet file: {' '.join(str(error).split())}") from error
+        raise _damaged(error) from error
+
+
+def row_groups(file: BinaryIO) -> list[int]:
+    """The number of the first row of each row group, counted from 1.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.ParquetFile(file).metadata
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(error) from error
+    rows = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    return [1 + sum(rows[:number]) for number in range(len(rows))]
+
+
+def _damaged(error: Exception) -> DataError:
+    return DataError(f"is no readable Parquet file: {' '.join(str(error).split())}")
 
 
 def _piece(batch: Any, first: int) -> Parsed:

@@ -136,6 +136,10 @@ class Quarantine:
         """Report one cell of a kept row, found at row number `row`, with a reason of its own."""
         self._add(Kind(table.name, table.file, column, code, kept=True), np.array([row]), [value], [reason])
 
+    def add(self, other: Quarantine) -> None:
+        """Add what another quarantine has found."""
+        self._found += other._found
+
     def add_but(self, other: Quarantine, rows: np.ndarray) -> None:
         """Add what another quarantine has found, but for the row numbers `rows`."""
         for found in other._found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import pandas as pd
@@ -17,7 +17,7 @@ from tfrec.errors import ConfigError, DataError
 
 PIECE = 250_000  # Rows that are in memory at once where a table is read piece by piece.
 
-_PARSERS = {
+_PARSERS: dict[str, Callable[..., Iterator[Parsed]]] = {
     ".csv": csv_pieces,
     ".tsv": csv_pieces,
     ".jsonl": json_lines_pieces,
@@ -75,18 +75,33 @@ def read_pieces(path: str, name: str, rows: int = PIECE) -> Iterator[Table]:
     Raises:
         ConfigError, DataError: as `read_table`, at the first piece; DataError also later, where a file is damaged.
     """
-    ending = os.path.splitext(path)[1].lower()
-    if ending not in _PARSERS:
-        raise ConfigError(f"data.{name} is {path}; expected a file that ends in {', '.join(_PARSERS)}")
-    parse = _PARSERS[ending]
+    parse = parser_of(path, name)
     with opened(path, f"data.{name}") as file:
-        if _is_blank(file):
+        if is_blank(file):
             raise DataError(f"{path} is empty; data.{name} must have at least one row")
         try:
             for frame, malformed in parse(file, rows):
                 yield Table(name, path, frame, malformed, all_columns=parse is not json_lines_pieces)
         except DataError as error:
             raise DataError(f"{path} {error}") from error
+
+
+def parser_of(path: str, name: str) -> Callable[..., Iterator[Parsed]]:
+    """What parses files that end as `path` does; `name` as of `read_table`.
+
+    Raises:
+        ConfigError: as `read_table`.
+    """
+    ending = os.path.splitext(path)[1].lower()
+    if ending not in _PARSERS:
+        raise ConfigError(f"data.{name} is {path}; expected a file that ends in {', '.join(_PARSERS)}")
+    return _PARSERS[ending]
+
+
+def renumbered(part: Parsed, shift: int) -> Parsed:
+    """Rows of which each is `shift` rows further down in the file than it was counted."""
+    frame, malformed = part
+    return frame.set_axis(frame.index + shift), [row._replace(row=row.row + shift) for row in malformed]
 
 
 def joined(pieces: Iterable[Parsed]) -> Parsed:
@@ -121,7 +136,7 @@ def require_columns(table: Table, columns: Iterable[tuple[str, str]], present: I
         )
 
 
-def _is_blank(file: BinaryIO) -> bool:
+def is_blank(file: BinaryIO) -> bool:
     """Whether there is nothing but white space in the file, which is set back to its beginning."""
     blank = not any(block.strip() for block in iter(lambda: file.read(2**16), b""))
     file.seek(0)

@@ -87,6 +87,15 @@ def read_catalogue_shards(paths: Sequence[str], schema: Schema) -> Catalogue:
     return Catalogue(arrays.pop("item_id"), arrays.pop("title"), _by_name(arrays, "items"))
 
 
+def read_item_ids(paths: Sequence[str]) -> np.ndarray:
+    """The ids alone of the items of some of the `shards`, object array of str.
+
+    Raises:
+        DataError: if a file is missing or damaged.
+    """
+    return _read(paths, [Column("item_id", "string")])["item_id"]
+
+
 def write_users_examples(folder: str, schema: Schema, users: Users) -> None:
     """Write an example per user, in the order of `users`, into a folder that there is.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import tensorflow as tf
 
+from tfrec.data.files import local_copy
 from tfrec.errors import ConfigError
 
 _STEM = 4
@@ -42,10 +41,11 @@ def load_weights(network: tf.keras.Model, path: str, where: str) -> None:
     Raises:
         ConfigError: if the file is missing, is no weights file or is one of another network.
     """
-    if not os.path.isfile(path):
+    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
         raise ConfigError(f"{where}: the weights file {path} does not exist; give the path of an .h5 or .keras file")
     try:
-        network.load_weights(path)
+        with local_copy(path) as local:
+            network.load_weights(local)
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError, tf.errors.OpError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ConfigError(
