@@ -60,4 +60,4 @@ lock: .venv/ready ## resolve requirements/pipeline.in, core.in and docs.in anew
 		requirements/docs.in -o requirements/docs.lock
 
 clean: ## remove the environment and what the demo wrote
-	@rm -rf .venv .venv-core .venv-docs demo build
+	@rm -rf .venv .venv-core .venv-docs .venv-peer demo build

@@ -9,9 +9,10 @@ threads that wait for each other on a busy machine count as busy too.
 
 where PYTHON is an interpreter with Sentence Transformers, best of a virtual environment of its own:
 
-    python3.11 -m venv /tmp/peer && /tmp/peer/bin/pip install torch sentence-transformers
+    python3.11 -m venv .venv-peer && .venv-peer/bin/pip install torch sentence-transformers
 
-Without one only ours is measured. `--save` writes benchmarks/results/encoder-speed.json and .md.
+`make bench` finds it there. Without one only ours is measured. `--save` writes benchmarks/results/encoder-speed.json
+and .md.
 """
 
 from __future__ import annotations

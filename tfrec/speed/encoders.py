@@ -112,7 +112,8 @@ def _trained_table(found: Mapping[str, Any], steps: int) -> Table:
         "A step with the CNNs of pictures and sounds trained, items encoded once or at each place",
         lines,
         f"The peer encodes an item's content for every target and every entry of a history, as a batch of rows with "
-        f"their content does; loss and gradients are the same. {steps} steps a turn, of which an epoch has "
+        f"their content does; loss and gradients are the same but for what augmentation draws and for "
+        f"the statistics of batch normalisation. {steps} steps a turn, of which an epoch has "
         f"{' and '.join(str(ways['steps']) for ways in found.values())}.",
     )
 
