@@ -7,18 +7,13 @@ reordered, and of their texts, which the reordering does not see.
     python benchmarks/diversity.py -c demo/lanternbox/tfrec.yaml --model demo/lanternbox/build/serving/lanternbox/1
 """
 
-import argparse
-import tempfile
-
 import numpy as np
+from exported_model import exported_model
 
-from tfrec.config import load_config
-from tfrec.data.ingest import ingest
 from tfrec.evaluation.beyond_accuracy import diversity
 from tfrec.evaluation.metrics import ranking_metrics
 from tfrec.evaluation.tasks import warm_task
 from tfrec.evaluation.topk import top_k
-from tfrec.export.loaded import LoadedServable
 from tfrec.index.diversity import diversified
 from tfrec.training.interactions import interactions
 
@@ -29,14 +24,7 @@ SHOWN = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-c", "--config", required=True)
-    parser.add_argument("--model", required=True, help="folder of one version, made with this configuration")
-    arguments = parser.parse_args()
-    config = load_config(arguments.config)
-    with tempfile.TemporaryDirectory() as directory:
-        dataset, _ = ingest(config, directory)
-    servable = LoadedServable(arguments.model)
+    _, dataset, servable = exported_model(__doc__)
     task = warm_task(dataset, "validation")
     history = interactions(task.known, len(dataset.users)).latest(task.users, servable.shape.history)
     queries = servable.queries(history, dataset.users, task.users)

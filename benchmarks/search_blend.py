@@ -8,15 +8,10 @@ training and on items that were held out of it. The share that ranks held-out it
     python benchmarks/search_blend.py -c demo/lanternbox/tfrec.yaml --model demo/lanternbox/build/serving/lanternbox/1
 """
 
-import argparse
-import tempfile
-
 import numpy as np
+from exported_model import exported_model
 
-from tfrec.config import load_config
-from tfrec.data.ingest import ingest
 from tfrec.encoders.item_inputs import search_texts
-from tfrec.export.loaded import LoadedServable
 
 import tensorflow as tf  # isort: skip
 
@@ -38,14 +33,7 @@ def queries_of(texts: np.ndarray, generator: np.random.Generator) -> tuple[list[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-c", "--config", required=True)
-    parser.add_argument("--model", required=True, help="folder of one version, made with this configuration")
-    arguments = parser.parse_args()
-    config = load_config(arguments.config)
-    with tempfile.TemporaryDirectory() as directory:
-        dataset, _ = ingest(config, directory)
-    servable = LoadedServable(arguments.model)
+    config, dataset, servable = exported_model(__doc__)
     feature = config.schema.content("text")[0].name
     texts, owners = search_texts(dataset.catalogue, feature)
     vectors, text_vectors = servable.vectors, servable.module.texts.numpy().T

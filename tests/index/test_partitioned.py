@@ -44,6 +44,40 @@ def test_a_part_of_the_blocks_holds_most_of_the_best_items(world):
     assert (np.diff(scores.numpy(), axis=1) <= 0).all()
 
 
+class OneMask:
+    """The same items are allowed to every query."""
+
+    def __init__(self, mask):
+        self.mask = tf.constant(mask)
+
+    def part(self, rows):
+        return self
+
+    def at(self, items):
+        return tf.gather(self.mask, items)
+
+    def everywhere(self):
+        return self.mask[tf.newaxis]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.1, 0.05, 0.02, 0.005])
+@pytest.mark.parametrize("alike", [False, True])
+def test_filters_that_leave_little_miss_as_few_of_the_best_as_none(world, share, alike):
+    """The best that pass lie deeper in the order of all: the blocks that suffice without a filter would not do."""
+    vectors, queries = world
+    index = partitioned(vectors, directions=16, rows=16, probes=60, k=20)
+    random = np.random.default_rng(5)
+    worth = vectors @ random.normal(size=16) if alike else random.random(len(vectors))
+    allowed = OneMask(worth >= np.quantile(worth, 1 - share))
+    found, _ = index.recommend(queries, nothing_excluded(queries), allowed)
+    exact, _ = ExactIndex(vectors, 20).recommend(queries, nothing_excluded(queries), allowed)
+    assert (found.numpy() >= 0).all() and allowed.at(found).numpy().all()
+    assert share_found(found.numpy(), exact.numpy()) > 0.9
+    # What is asked beside a query does not change its answer.
+    alone = [index.recommend(queries[row : row + 1], NOTHING, allowed)[0].numpy()[0] for row in range(5)]
+    np.testing.assert_array_equal(found.numpy()[:5], alone)
+
+
 def test_long_vectors_are_found_whatever_their_direction():
     # Of random directions no k-means makes use; cutting by length does.
     random = np.random.default_rng(3)

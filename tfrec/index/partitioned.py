@@ -17,14 +17,18 @@ from tfrec.index.partition import Partition, summaries
 # Queries that are answered at once: the vectors gathered for them stay in the cache, and memory is bounded.
 TOGETHER = 8
 AT_A_TIME = 2
+# Filters that leave little have more blocks looked into, up to this share; beyond that all items are compared, which
+# is quicker than to gather so many.
+WIDEST = 0.25
 
 
 class PartitionedIndex(tf.Module):
     """Finds items with large dot products, see `tfrec.index.interface.Index`.
 
     Each query looks into the `probes` blocks whose best score is likely largest: the score of the block's mean vector,
-    plus `spread` times the length of the query times the spread of the block. Where exclusions and what is not allowed
-    leave fewer than k items in them, the whole catalogue is looked through, so k stays full.
+    plus `spread` times the length of the query times the spread of the block. Where only a share of the items in them
+    is allowed, more blocks are looked into accordingly. Where that would be more than a quarter of all, or fewer than k
+    items are left in the blocks, the whole catalogue is looked through, so k stays full and little is missed.
 
     Args:
         vectors: float32 [N, D], one row per item.
@@ -107,35 +111,80 @@ class PartitionedIndex(tf.Module):
     def _probed(self, queries: tf.Tensor, excluded: tf.Tensor, allowed: Allowed | None) -> tuple[tf.Tensor, tf.Tensor]:
         lengths = tf.norm(queries, axis=1, keepdims=True)
         promise = tf.matmul(tf.concat([queries, lengths], axis=1), self.promise)
-        probed = tf.math.top_k(promise, self.probes, sorted=False).indices
-        width = self.probes * self.rows
-        dimension = self.held.shape[1]
-        held = tf.gather(tf.reshape(_read(self.held), [self.blocks, self.rows * dimension]), probed)
-        scores = tf.linalg.matvec(tf.reshape(held, [-1, width, dimension]), queries)
-        items = tf.reshape(tf.gather(_read(self.items), probed), [-1, width])
-        scores = tf.where(items >= 0, scores, LOWEST)
-        if allowed is not None:
-            scores = tf.where(allowed.at(tf.maximum(items, 0)), scores, LOWEST)
-        scores = hidden(scores, self._columns(excluded, probed))
-        columns, scores = best(scores, self.k, width)
-        there = columns >= 0
-        found = tf.where(there, tf.gather(items, tf.maximum(columns, 0), batch_dims=1), -1)
+        found, scores, share = self._look(queries, promise, self.probes, excluded, allowed)
         if self.probes == self.blocks:
             return found, scores
-        full = tf.reduce_all(there, axis=1, keepdims=True)
+        enough = tf.ones_like(share, tf.bool)
+        if allowed is not None:
+            # Where one of ten items passes, the k best that do lie among the 10 k best of all.
+            wanted = tf.cast(tf.math.ceil(self.probes / tf.maximum(share, 1 / self.blocks)), tf.int32)
+            enough = wanted <= max(self.probes, int(WIDEST * self.blocks))
+            wider = enough & (wanted > self.probes)
+            found, scores = tf.cond(
+                tf.reduce_any(wider),
+                lambda: self._widened(queries, promise, tf.where(wider, wanted, 0), excluded, allowed, found, scores),
+                lambda: (found, scores),
+            )
+        done = (enough & tf.reduce_all(found >= 0, axis=1))[:, tf.newaxis]
 
         def filled() -> tuple[tf.Tensor, tf.Tensor]:
             # What is asked beside a query does not change its answer.
             of_all, of_all_scores = self.top_k(self.scores(queries), excluded, allowed)
-            return tf.where(full, found, of_all), tf.where(full, scores, of_all_scores)
+            return tf.where(done, found, of_all), tf.where(done, scores, of_all_scores)
 
-        return tf.cond(tf.reduce_all(full), lambda: (found, scores), filled)
+        return tf.cond(tf.reduce_all(done), lambda: (found, scores), filled)
+
+    def _widened(
+        self,
+        queries: tf.Tensor,
+        promise: tf.Tensor,
+        probes: tf.Tensor,
+        excluded: tf.Tensor,
+        allowed: Allowed,
+        found: tf.Tensor,
+        scores: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What was found, but by looking into `probes` int32 [B] blocks where that is not 0, one query at a time."""
+
+        def answer(row: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            rows = slice(row, row + 1)
+
+            def look() -> tuple[tf.Tensor, tf.Tensor]:
+                of_one = self._look(queries[rows], promise[rows], probes[row], excluded[rows], allowed.part(rows))
+                return of_one[0][0], of_one[1][0]
+
+            return tf.cond(probes[row] > 0, look, lambda: (found[row], scores[row]))
+
+        places = (tf.TensorSpec([self.k], tf.int32), tf.TensorSpec([self.k], tf.float32))
+        return tf.map_fn(answer, tf.range(tf.shape(queries)[0]), fn_output_signature=places, parallel_iterations=1)
+
+    def _look(
+        self,
+        queries: tf.Tensor,
+        promise: tf.Tensor,
+        probes: int | tf.Tensor,
+        excluded: tf.Tensor,
+        allowed: Allowed | None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The best items of the `probes` blocks that promise most, and which share of their items is allowed, [B]."""
+        probed = tf.math.top_k(promise, probes, sorted=False).indices
+        width = probes * self.rows
+        dimension = self.held.shape[1]
+        held = tf.gather(tf.reshape(_read(self.held), [self.blocks, self.rows * dimension]), probed)
+        scores = tf.linalg.matvec(tf.reshape(held, [-1, width, dimension]), queries)
+        items = tf.reshape(tf.gather(_read(self.items), probed), [-1, width])
+        there = items >= 0
+        allowed_there = there if allowed is None else there & allowed.at(tf.maximum(items, 0))
+        share = _count(allowed_there) / tf.maximum(_count(there), 1.0)
+        scores = hidden(tf.where(allowed_there, scores, LOWEST), self._columns(excluded, probed))
+        columns, scores = best(scores, self.k, self.probes * self.rows)
+        return tf.where(columns >= 0, tf.gather(items, tf.maximum(columns, 0), batch_dims=1), -1), scores, share
 
     def _columns(self, excluded: tf.Tensor, probed: tf.Tensor) -> tf.Tensor:
         """Where excluded positions int32 [B, X] are among the slots of the probed blocks, -1 for nowhere."""
-        batch = tf.shape(probed)[0]
-        cells = tf.stack([tf.repeat(tf.range(batch), self.probes), tf.reshape(probed, [-1])], axis=1)
-        numbers = tf.tile(tf.range(self.probes), [batch])
+        batch, probes = tf.unstack(tf.shape(probed))
+        cells = tf.stack([tf.repeat(tf.range(batch), probes), tf.reshape(probed, [-1])], axis=1)
+        numbers = tf.tile(tf.range(probes), [batch])
         place = tf.tensor_scatter_nd_update(tf.fill([batch, self.blocks], -1), cells, numbers)
         slot = tf.gather(_read(self.slots), tf.maximum(excluded, 0))
         number = tf.gather(place, slot // self.rows, batch_dims=1)
@@ -159,6 +208,11 @@ def renewed(
     found[:, : promise.shape[1]] = promise
     found[:, changed] = promises(vectors, partition, spread, changed)
     return found
+
+
+def _count(marked: tf.Tensor) -> tf.Tensor:
+    """How many of bool [B, W] are marked, float32 [B]."""
+    return tf.reduce_sum(tf.cast(marked, tf.float32), axis=1)
 
 
 def _constant(array, name: str, dtype) -> tf.Variable:
