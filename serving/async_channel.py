@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import time
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from tfrec.serving.channel import CallError, Settings, tries
+from tfrec.serving.channel import Settings, Trial
 
 
 class AsyncChannel:
@@ -32,26 +31,19 @@ class AsyncChannel:
         """As `Channel.call`."""
         if not self._channels:
             self._channels = [self._connected(address) for address in self.settings.addresses]
-        deadline = time.monotonic() + self.settings.timeout
-        last: CallError | None = None
-        for number, pause in tries(next(self._turn), self._ready(), self.settings.attempts):
-            if last is not None and time.monotonic() + pause >= deadline:
-                break
+        trial = Trial(self.settings, next(self._turn), self._ready())
+        for number, pause in trial:
             await asyncio.sleep(pause)
             try:
-                remaining = max(deadline - time.monotonic(), 0.001)
                 call = self._channels[number].unary_unary(
                     method,
                     request_serializer=lambda request: request.SerializeToString(),
                     response_deserializer=response_type.FromString,
                 )
-                return await call(request, timeout=remaining)
+                return await call(request, timeout=trial.remaining())
             except grpc.RpcError as error:
-                last = self.settings.failed(error, number)
-                if last.code != "UNAVAILABLE":
-                    raise last from error
-        assert last is not None, "there is at least one address and one attempt"
-        raise last
+                trial.failed(error, number)
+        raise trial.error()
 
     def _connected(self, address: str) -> grpc.aio.Channel:
         if self._credentials is None:

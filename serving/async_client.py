@@ -1,19 +1,15 @@
 """The client for asyncio: the questions of `tfrec.serving.Client`, asked without blocking the event loop."""
 
-# mypy finds no package under two names, so to it what is imported from tfrec.serving has any type.
-# mypy: disable-error-code="var-annotated"
-
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from tfrec.serving.async_channel import AsyncChannel
-from tfrec.serving.channel import LARGEST_MESSAGE, TLS, CallError, Settings
+from tfrec.serving.base_client import BaseClient
+from tfrec.serving.channel import CallError
 from tfrec.serving.questions import Questions
-from tfrec.serving.results import read_titles
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -31,7 +27,7 @@ def _awaited(
     return method
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """As `tfrec.serving.Client`, with methods to be awaited; made and used within one event loop.
 
     Example:
@@ -41,20 +37,7 @@ class AsyncClient:
     Args and raised errors: as of `Client`.
     """
 
-    def __init__(
-        self,
-        address: str | Sequence[str] = "localhost:8500",
-        model_name: str = "default",
-        timeout: float = 5.0,
-        titles: str | os.PathLike[str] | Mapping[str, str] | None = None,
-        version: int | None = None,
-        attempts: int = 4,
-        tls: TLS | bool | None = None,
-        label: str = "",
-        largest_message: int = LARGEST_MESSAGE,
-    ) -> None:
-        self._questions = Questions(model_name, read_titles(titles), version, label)
-        self._channel = AsyncChannel(Settings.of(address, timeout, attempts, tls, largest_message))
+    _connect = AsyncChannel
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -65,13 +48,6 @@ class AsyncClient:
     async def close(self) -> None:
         """Close the connection."""
         await self._channel.close()
-
-    def labelled(self, label: str) -> AsyncClient:
-        """A client of the version with another label, over the same connection, which is closed with this one's."""
-        other = object.__new__(type(self))
-        other._questions = Questions(self._questions.model_name, self._questions.titles, None, label)
-        other._channel = self._channel
-        return other
 
     recommend = _awaited(Questions.recommend)
     recommend_many = _awaited(Questions.recommend_many)

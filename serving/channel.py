@@ -17,7 +17,9 @@ import grpc
 from tfrec.errors import ServerError
 
 LARGEST_MESSAGE = 256 << 20  # bytes; gRPC's default of 4 MiB is too little for large batches
-KEEP_ALIVE = 60.0  # seconds
+# After so many seconds without a word during a call a server is asked whether it is there; idle connections are left
+# alone, since servers close those that ask more than every two hours.
+KEEP_ALIVE = 60.0
 FIRST_BACKOFF = 0.1  # seconds
 
 
@@ -102,10 +104,6 @@ class Settings:
             ("grpc.lb_policy_name", "round_robin"),
         ]
 
-    def failed(self, error: grpc.RpcError, number: int) -> CallError:
-        """The error of a call to the address of that number, in a sentence."""
-        return CallError(error.code().name, error.details() or "", self.addresses[number], self.timeout)
-
 
 def tries(first: int, ready: Sequence[bool], attempts: int) -> Iterator[tuple[int, float]]:
     """The numbers of the addresses to try one after the other, and how many seconds to wait before.
@@ -118,6 +116,48 @@ def tries(first: int, ready: Sequence[bool], attempts: int) -> Iterator[tuple[in
         pause = FIRST_BACKOFF * 2 ** (attempt - 1) * random.uniform(0.8, 1.2) if attempt else 0.0
         for place, number in enumerate(order):
             yield number, 0.0 if place else pause
+
+
+class Trial:
+    """One call and its tries: iterating gives the number of the address to try and the seconds to wait before.
+
+    It ends when the time of the call, or all tries, are used up.
+
+    Args:
+        first, ready: see `tries`.
+    """
+
+    def __init__(self, settings: Settings, first: int, ready: Sequence[bool]) -> None:
+        self._settings = settings
+        self._tries = tries(first, ready, settings.attempts)
+        self._deadline = time.monotonic() + settings.timeout
+        self._last: CallError | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        for number, pause in self._tries:
+            if self._last is not None and time.monotonic() + pause >= self._deadline:
+                return
+            yield number, pause
+
+    def remaining(self) -> float:
+        """Seconds until the deadline of the call."""
+        return max(self._deadline - time.monotonic(), 0.001)
+
+    def failed(self, error: grpc.RpcError, number: int) -> None:
+        """Note that the try at address `number` failed.
+
+        Raises:
+            CallError: with anything else than UNAVAILABLE, which is not tried again.
+        """
+        address, timeout = self._settings.addresses[number], self._settings.timeout
+        self._last = CallError(error.code().name, error.details() or "", address, timeout)
+        if self._last.code != "UNAVAILABLE":
+            raise self._last from error
+
+    def error(self) -> CallError:
+        """The error of the last try."""
+        assert self._last is not None, "there is at least one address and one attempt"
+        return self._last
 
 
 class Channel:
@@ -143,21 +183,14 @@ class Channel:
         Raises:
             CallError: the server answered with an error, or none answered at all.
         """
-        deadline = time.monotonic() + self.settings.timeout
-        last: CallError | None = None
-        for number, pause in tries(next(self._turn), self._ready, self.settings.attempts):
-            if last is not None and time.monotonic() + pause >= deadline:
-                break
+        trial = Trial(self.settings, next(self._turn), self._ready)
+        for number, pause in trial:
             time.sleep(pause)
             try:
-                remaining = max(deadline - time.monotonic(), 0.001)
-                return self._method(number, method, response_type)(request, timeout=remaining)
+                return self._method(number, method, response_type)(request, timeout=trial.remaining())
             except grpc.RpcError as error:
-                last = self.settings.failed(error, number)
-                if last.code != "UNAVAILABLE":
-                    raise last from error
-        assert last is not None, "there is at least one address and one attempt"
-        raise last
+                trial.failed(error, number)
+        raise trial.error()
 
     def _connected(self, address: str) -> grpc.Channel:
         options, tls = self.settings.options(), self.settings.tls

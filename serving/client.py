@@ -1,18 +1,14 @@
 """A client of any server with TensorFlow Serving's gRPC API that serves a model exported by tfrec."""
 
-# mypy finds no package under two names, so to it what is imported from tfrec.serving has any type.
-# mypy: disable-error-code="var-annotated"
-
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from tfrec.serving.channel import LARGEST_MESSAGE, TLS, CallError, Channel, Settings
+from tfrec.serving.base_client import BaseClient
+from tfrec.serving.channel import CallError, Channel
 from tfrec.serving.questions import Questions
-from tfrec.serving.results import read_titles
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
@@ -30,7 +26,7 @@ def _answered(
     return method
 
 
-class Client:
+class Client(BaseClient):
     """Asks a model server for recommendations, their reasons, search results, similar items and embeddings.
 
     It learns the shapes of the signatures from the server once (and again when another version answers), pads and
@@ -58,20 +54,7 @@ class Client:
         ServerError: (by every method) in one sentence: the server is down, too slow, or refuses the request.
     """
 
-    def __init__(
-        self,
-        address: str | Sequence[str] = "localhost:8500",
-        model_name: str = "default",
-        timeout: float = 5.0,
-        titles: str | os.PathLike[str] | Mapping[str, str] | None = None,
-        version: int | None = None,
-        attempts: int = 4,
-        tls: TLS | bool | None = None,
-        label: str = "",
-        largest_message: int = LARGEST_MESSAGE,
-    ) -> None:
-        self._questions = Questions(model_name, read_titles(titles), version, label)
-        self._channel = Channel(Settings.of(address, timeout, attempts, tls, largest_message))
+    _connect = Channel
 
     def __enter__(self) -> Client:
         return self
@@ -82,13 +65,6 @@ class Client:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
-
-    def labelled(self, label: str) -> Client:
-        """A client of the version with another label, over the same connection, which is closed with this one's."""
-        other = object.__new__(type(self))
-        other._questions = Questions(self._questions.model_name, self._questions.titles, None, label)
-        other._channel = self._channel
-        return other
 
     recommend = _answered(Questions.recommend)
     recommend_many = _answered(Questions.recommend_many)

@@ -19,19 +19,17 @@ from tensorflow_serving.apis import (
 )
 
 from tfrec.errors import ServerError
-from tfrec.serving import wire
 from tfrec.serving.server.errors import StatusError
+from tfrec.serving.server.health import Health
 from tfrec.serving.server.models import Models
 from tfrec.serving.server.options import Options, threads
 from tfrec.serving.server.tls import credentials_from_file
 
 LARGEST_MESSAGE = (1 << 31) - 1
-HEALTHY_SERVICES = ("", "ModelService", "PredictionService")
-SERVING = 1
 log = logging.getLogger(__name__)
 
 
-def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
+def grpc_server(models: Models, options: Options, health: Health) -> tuple[grpc.Server, int]:
     """A server that is bound but not started, and its port.
 
     Raises:
@@ -46,7 +44,7 @@ def grpc_server(models: Models, options: Options) -> tuple[grpc.Server, int]:
             *_channel_arguments(options.grpc_channel_arguments),
         ],
     )
-    services = _services(models, options)
+    services = _services(models, options, health)
     for name, methods in services.items():
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     _enable_reflection(server, [*services])
@@ -78,7 +76,7 @@ def _channel_arguments(text: str) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _services(models: Models, options: Options) -> dict[str, dict[str, grpc.RpcMethodHandler]]:
+def _services(models: Models, options: Options, health: Health) -> dict[str, dict[str, grpc.RpcMethodHandler]]:
     def timed(method: Callable[[Any, float | None], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
         return lambda request, context: method(request, context.time_remaining() if options.enforce_timeout else None)
 
@@ -114,7 +112,7 @@ def _services(models: Models, options: Options) -> dict[str, dict[str, grpc.RpcM
     }
     services = {"tensorflow.serving.PredictionService": prediction, "tensorflow.serving.ModelService": model}
     if options.health_service:
-        services["grpc.health.v1.Health"] = {"Check": _unary(_health, wire.HealthCheckRequest)}
+        services["grpc.health.v1.Health"] = health.methods()
     return services
 
 
@@ -143,9 +141,3 @@ def _enable_reflection(server: grpc.Server, services: list[str]) -> None:
     from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2  # noqa: F401
 
     reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
-
-
-def _health(request: Any, context: grpc.ServicerContext) -> Any:
-    if request.service not in HEALTHY_SERVICES:
-        raise StatusError("NOT_FOUND", "")
-    return wire.HealthCheckResponse(status=SERVING)

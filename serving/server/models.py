@@ -82,13 +82,8 @@ class Models:
         Raises:
             StatusError: the request cannot be answered.
         """
-        _require_spec(request)
-        spec = request.model_spec
-        with self._registry.handle(spec) as (version, servable):
-            examples = self._examples(spec, request.input)
-            with self.metrics.runtime(spec.name, "Classify"):
-                result = inference.classify(servable, spec.signature_name, examples, timeout, self._checked)
-        return classification_pb2.ClassificationResponse(model_spec=_answered(spec, version), result=result)
+        model_spec, result = self._inferred("Classify", inference.classify, request, timeout)
+        return classification_pb2.ClassificationResponse(model_spec=model_spec, result=result)
 
     def regress(
         self, request: regression_pb2.RegressionRequest, timeout: float | None
@@ -98,13 +93,20 @@ class Models:
         Raises:
             StatusError: the request cannot be answered.
         """
+        model_spec, result = self._inferred("Regress", inference.regress, request, timeout)
+        return regression_pb2.RegressionResponse(model_spec=model_spec, result=result)
+
+    def _inferred(
+        self, api: str, infer: Callable[..., Any], request: Any, timeout: float | None
+    ) -> tuple[model_pb2.ModelSpec, Any]:
+        """What answered a request with examples, and the result that `infer` made of them."""
         _require_spec(request)
         spec = request.model_spec
         with self._registry.handle(spec) as (version, servable):
             examples = self._examples(spec, request.input)
-            with self.metrics.runtime(spec.name, "Regress"):
-                result = inference.regress(servable, spec.signature_name, examples, timeout, self._checked)
-        return regression_pb2.RegressionResponse(model_spec=_answered(spec, version), result=result)
+            with self.metrics.runtime(spec.name, api):
+                result = infer(servable, spec.signature_name, examples, timeout, self._checked)
+        return _answered(spec, version), result
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest, timeout: float | None

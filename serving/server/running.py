@@ -16,6 +16,7 @@ except ImportError as missing:
 
 from tfrec.serving.server.config_file import ConfigFile
 from tfrec.serving.server.grpc_api import grpc_server
+from tfrec.serving.server.health import Health
 from tfrec.serving.server.metrics import Metrics, metrics_path
 from tfrec.serving.server.model_config import ModelConfig, configs_from_file
 from tfrec.serving.server.models import Models
@@ -40,12 +41,14 @@ class RunningServer:
         models: list[str],
         registry: Registry,
         config_file: ConfigFile | None,
+        health: Health,
         grpc_: grpc.Server,
         grpc_port: int,
         rest: RestServer | None,
     ) -> None:
         self._registry = registry
         self._config_file = config_file
+        self._health = health
         self._grpc = grpc_
         self._rest = rest
         self.models = models
@@ -66,6 +69,7 @@ class RunningServer:
         """Refuse new requests, let those in flight end, and free the models."""
         if self._config_file is not None:
             self._config_file.stop()
+        self._health.stop()
         stopped = self._grpc.stop(GRACE)
         if self._rest is not None:
             self._rest.stop()
@@ -88,10 +92,11 @@ def start(options: Options) -> RunningServer:
     metrics = Metrics()
     registry = Registry(options, metrics)
     registry.start(configs)
+    health = Health()
     models = Models(registry, metrics, options.check_method_names)
     rest = None
     try:
-        server, port = grpc_server(models, options)
+        server, port = grpc_server(models, options, health)
         if options.rest_api_port is not None:
             rest = RestServer(models, options, path)
     except BaseException:
@@ -104,4 +109,6 @@ def start(options: Options) -> RunningServer:
     server.start()
     if rest is not None:
         rest.start()
-    return RunningServer(options, [config.name for config in configs], registry, config_file, server, port, rest)
+    return RunningServer(
+        options, [config.name for config in configs], registry, config_file, health, server, port, rest
+    )

@@ -16,8 +16,8 @@ from tfrec.export.loaded import LoadedServable
 from tfrec.export.op_check import servable_problems
 from tfrec.training.trainer import train
 
-SERVING = {"filters": ["category", "tags", "price"], "allow": 6, "filter_values": 3}
-CONTROLS = {"filter_category", "filter_tags", "filter_price_min", "filter_price_max", "allow"}
+SERVING = {"filters": ["category", "tags", "price"], "allow": 6, "filter_values": 3, "diversity": True}
+CONTROLS = {"filter_category", "filter_tags", "filter_price_min", "filter_price_max", "allow", "diversity"}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def test_what_a_request_may_filter_by_is_in_the_signatures_and_runs_on_the_stock
     assert set(inputs) >= CONTROLS
     assert inputs["filter_category"].shape.as_list() == [None, 3] and inputs["allow"].shape.as_list() == [None, 6]
     assert "price" not in servable.signatures["embed_items"].structured_input_signature[1]
+    assert set(servable.signatures["search"].structured_input_signature[1]) >= CONTROLS
     assert servable_problems(servable.directory) == []
 
 
@@ -157,13 +158,77 @@ def test_a_filter_that_cannot_be_is_told(plain_world, sections, sentence):
         parse_config(plain_world.document(**sections), "shop.yaml")
 
 
-def test_a_client_filters_by_grpc(servable):
-    from tfrec.serving import Client, serve
+@pytest.fixture(scope="module")
+def served(servable):
+    from tfrec.serving import serve
+
+    with serve(os.path.dirname(servable.directory), grpc_port=0, rest_api_port=0) as server:
+        yield server
+
+
+def test_a_client_filters_by_grpc(servable, served):
+    from tfrec.serving import Client
 
     category = column(servable, "category")
-    base = os.path.dirname(servable.directory)
-    with serve(base, grpc_port=0, rest_api_port=None) as server, Client(server.grpc_address) as client:
+    with Client(served.grpc_address) as client:
         answer = client.recommend(history=["i001"], k=5, filters={"category": "space", "price": (2, 8)})
         assert [category[item.item_id] for item in answer] == ["space"] * len(answer) and len(answer) > 0
         assert client.recommend(history=["i001"], k=5, allow=["i003"]).item_ids == ["i003"]
         assert len(client.recommend(history=["i001"], k=5)) == 5
+
+
+def test_a_search_obeys_filters_lists_and_exclusions_of_a_client(servable, served):
+    from tfrec.serving import Client
+
+    category, price = column(servable, "category"), column(servable, "price")
+    text = "an ocean of stars"
+    with Client(served.grpc_address) as client:
+        passing = [item for item in servable.ids if category[item] == "space" and 2 <= price[item] <= 8]
+        wanted = {"filters": {"category": "space", "price": (2, 8)}}
+        found = client.search(text, k=8, **wanted).item_ids
+        assert set(found) <= set(passing) and len(found) == min(8, len(passing))
+        rest = client.search(text, k=8, exclude=found[:2], **wanted).item_ids
+        assert not set(rest) & set(found[:2]) and set(rest) <= set(passing)
+        assert rest[: len(found) - 2] == found[2:]
+        listed = [found[1], found[0], "i003" if "i003" not in found else "i004", "nobody"]
+        assert client.search(text, k=8, allow=listed, **wanted).item_ids == found[:2]
+        assert client.search(text, k=8, allow=listed[:2], exclude=found[:1]).item_ids == [found[1]]
+
+
+def test_diversity_of_a_client_reorders_the_best_and_keeps_them(servable, served):
+    from tfrec.serving import Client
+
+    vectors = servable.vectors / np.linalg.norm(servable.vectors, axis=1, keepdims=True)
+    place = {item: position for position, item in enumerate(servable.ids)}
+
+    def likeness(ids):
+        first = vectors[[place[item] for item in ids[:4]]]
+        return (first @ first.T).mean()
+
+    with Client(served.grpc_address) as client:
+        for ask in (
+            lambda **wanted: client.recommend(history=["i001"], k=8, **wanted).item_ids,
+            lambda **wanted: client.search("an ocean of stars", k=8, **wanted).item_ids,
+        ):
+            plain, diverse = ask(), ask(diversity=1.0)
+            assert sorted(plain) == sorted(diverse) and plain[0] == diverse[0]
+            assert likeness(diverse) < likeness(plain)
+
+
+def test_filters_by_rest_are_those_by_grpc(servable, served):
+    import urllib.request
+
+    from tfrec.serving import Client
+
+    inputs = servable.signatures["serving_default"].structured_input_signature[1]
+    row = {}
+    for name, spec in inputs.items():
+        absent = float("nan") if spec.dtype.is_floating else ""
+        row[name] = absent if spec.shape.rank == 1 else [absent] * spec.shape[1]
+    row["history"][0], row["filter_category"][0], row["filter_price_max"] = "i001", "space", 8.0
+    body = json.dumps({"instances": [row]}).encode()
+    with urllib.request.urlopen(f"{served.rest_url}/v1/models/default:predict", body) as answer:
+        by_rest = json.loads(answer.read())["predictions"][0]["item_ids"]
+    with Client(served.grpc_address) as client:
+        by_grpc = client.recommend(history=["i001"], k=8, filters={"category": "space", "price": (None, 8)}).item_ids
+    assert [item for item in by_rest if item] == by_grpc

@@ -1,4 +1,5 @@
 import datetime
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -122,3 +123,30 @@ def test_mutual_tls_lets_in_who_has_a_certificate_and_nobody_else(certificates):
                 client.status()
     finally:
         server.stop(None).wait()
+
+
+def http2_frames(connection):
+    """Type, flags and payload of the frames a client sends, after its preface."""
+    with connection.makefile("rb") as stream:
+        assert stream.read(24).startswith(b"PRI * HTTP/2")
+        while head := stream.read(9):
+            yield head[3], head[4], stream.read(int.from_bytes(head[:3], "big"))
+
+
+def test_keep_alive_asks_a_silent_server_during_a_call(monkeypatch):
+    monkeypatch.setattr("tfrec.serving.channel.KEEP_ALIVE", 0.2)
+    settings_frame, headers, ping = 4, 1, 6
+
+    def silent():
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(bytes([0, 0, 0, settings_frame, 0, 0, 0, 0, 0]))
+            return [kind for kind, _, _ in http2_frames(connection)]
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as server:
+        served = server.submit(silent)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with Client(address, timeout=2, attempts=1) as client, pytest.raises(CallError, match="did not answer in time"):
+            client.status()
+        kinds = served.result()
+    assert ping in kinds[kinds.index(headers) :]

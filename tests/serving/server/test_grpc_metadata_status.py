@@ -103,3 +103,20 @@ def test_k1_health_service_answers_by_short_names_and_only_if_wanted(half_plus, 
     with pytest.raises(grpc.RpcError) as off:
         health(stubs(echo.grpc_address).channel, "")
     assert off.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_k1_watching_tells_the_state_at_once_and_the_end_and_holds_no_thread(base_paths, serve_model, stubs):
+    with serve_model(base_paths["half_plus"], health_service=True, rest_api_port=None, grpc_threads=2) as server:
+        stub = stubs(server.grpc_address)
+        watch = stub.channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=wire.HealthCheckResponse.FromString,
+        )
+        names = ["", "ModelService", "PredictionService", "of nobody"]
+        watches = [watch(wire.HealthCheckRequest(service=name), timeout=30) for name in names]
+        assert [next(states).status for states in watches] == [1, 1, 1, 3]
+        assert stub.model.GetModelStatus(spec(Status), timeout=10)
+        watches[0].cancel()
+        server.stop()
+        assert [[state.status for state in states] for states in watches[1:]] == [[2], [2], [2]]

@@ -1,5 +1,6 @@
 """What the server refuses, and what clients cannot do to it: sizes, depth, names, tokens, certificates, slowness."""
 
+import asyncio
 import datetime
 import gzip
 import http.client
@@ -19,7 +20,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from tfrec.errors import ServerError
-from tfrec.serving import CallError, Client
+from tfrec.serving import TLS, AsyncClient, CallError, Client
 
 PREDICT = "/v1/models/default:predict"
 BODY = json.dumps({"instances": [2.0]})
@@ -153,6 +154,12 @@ def certificate(name, issuer=None):
     return (made, key), pem, made.public_bytes(serialization.Encoding.PEM).decode()
 
 
+async def ask_asynchronously(address, tls):
+    async with AsyncClient(address, tls=tls, attempts=1, timeout=10) as client:
+        outputs, _ = await client.predict("serving_default", {"x": np.float32([[2.0]])})
+        return outputs["y"].item()
+
+
 def test_tls_and_client_certificates(base_paths, serve_model, tmp_path):
     authority, _, root = certificate("authority")
     _, server_key, server_cert = certificate("localhost", authority)
@@ -177,6 +184,15 @@ def test_tls_and_client_certificates(base_paths, serve_model, tmp_path):
                     ask()
             else:
                 assert ask() == 3.0
+            for name, pem in (("root", root), ("key", client_key), ("cert", client_cert)):
+                (tmp_path / name).write_text(pem)
+            whole = TLS(tmp_path / "root", tmp_path / "cert", tmp_path / "key")
+            assert asyncio.run(ask_asynchronously(address, whole)) == 3.0
+            if mutual:
+                with pytest.raises(CallError, match="no model server answers"):
+                    asyncio.run(ask_asynchronously(address, TLS(tmp_path / "root")))
+            with pytest.raises(CallError, match="no model server answers"):
+                asyncio.run(ask_asynchronously(address, None))
             with Client(server.grpc_address, attempts=1, timeout=2) as plain, pytest.raises((CallError, ServerError)):
                 plain.predict("serving_default", {"x": np.float32([[2.0]])})
     for text, reason in (("server_key: 'k'", "needs server_key and server_cert"), ("key: 1", "cannot read the SSL")):
