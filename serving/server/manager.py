@@ -252,7 +252,8 @@ class ModelManager:
     def _failed(self, version: Version, error: StatusError) -> None:
         with self._changed:
             version.attempts += 1
-            version.error = error
+            # The exception itself would keep the frames it went through, and with them the graph that failed.
+            version.error = StatusError(error.code, error.message)
             version.next_attempt = time.monotonic() + self._options.load_retry_interval
             if version.attempts > self.retries:
                 version.state = END

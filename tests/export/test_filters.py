@@ -60,7 +60,6 @@ def test_what_a_request_may_filter_by_is_in_the_signatures_and_runs_on_the_stock
     assert set(inputs) >= CONTROLS
     assert inputs["filter_category"].shape.as_list() == [None, 3] and inputs["allow"].shape.as_list() == [None, 6]
     assert "price" not in servable.signatures["embed_items"].structured_input_signature[1]
-    assert set(servable.signatures["search"].structured_input_signature[1]) >= CONTROLS
     assert servable_problems(servable.directory) == []
 
 
@@ -177,24 +176,6 @@ def test_a_client_filters_by_grpc(servable, served):
         assert len(client.recommend(history=["i001"], k=5)) == 5
 
 
-def test_a_search_obeys_filters_lists_and_exclusions_of_a_client(servable, served):
-    from tfrec.serving import Client
-
-    category, price = column(servable, "category"), column(servable, "price")
-    text = "an ocean of stars"
-    with Client(served.grpc_address) as client:
-        passing = [item for item in servable.ids if category[item] == "space" and 2 <= price[item] <= 8]
-        wanted = {"filters": {"category": "space", "price": (2, 8)}}
-        found = client.search(text, k=8, **wanted).item_ids
-        assert set(found) <= set(passing) and len(found) == min(8, len(passing))
-        rest = client.search(text, k=8, exclude=found[:2], **wanted).item_ids
-        assert not set(rest) & set(found[:2]) and set(rest) <= set(passing)
-        assert rest[: len(found) - 2] == found[2:]
-        listed = [found[1], found[0], "i003" if "i003" not in found else "i004", "nobody"]
-        assert client.search(text, k=8, allow=listed, **wanted).item_ids == found[:2]
-        assert client.search(text, k=8, allow=listed[:2], exclude=found[:1]).item_ids == [found[1]]
-
-
 def test_diversity_of_a_client_reorders_the_best_and_keeps_them(servable, served):
     from tfrec.serving import Client
 
@@ -206,13 +187,9 @@ def test_diversity_of_a_client_reorders_the_best_and_keeps_them(servable, served
         return (first @ first.T).mean()
 
     with Client(served.grpc_address) as client:
-        for ask in (
-            lambda **wanted: client.recommend(history=["i001"], k=8, **wanted).item_ids,
-            lambda **wanted: client.search("an ocean of stars", k=8, **wanted).item_ids,
-        ):
-            plain, diverse = ask(), ask(diversity=1.0)
-            assert sorted(plain) == sorted(diverse) and plain[0] == diverse[0]
-            assert likeness(diverse) < likeness(plain)
+        plain, diverse = (client.recommend(history=["i001"], k=8, diversity=d).item_ids for d in (0.0, 1.0))
+        assert sorted(plain) == sorted(diverse) and plain[0] == diverse[0]
+        assert likeness(diverse) < likeness(plain)
 
 
 def test_filters_by_rest_are_those_by_grpc(servable, served):

@@ -1,4 +1,4 @@
-"""`tfrec benchmark serving`: latency of the development server at fixed rates, and what it answers at most."""
+"""`tfrec benchmark serving`: latency of a model server at fixed rates, and what it answers at most."""
 
 from __future__ import annotations
 
@@ -20,23 +20,29 @@ def add_to(kinds: Any) -> None:
         kinds,
         "serving",
         _run,
-        "measure the development server's latency at fixed rates, and what it answers at most",
+        "measure a model server's latency at fixed rates, and what it answers at most",
         "tfrec benchmark serving --items 100000 --seconds 5\n"
-        "tfrec benchmark serving --index partitioned --rates 20,50,100 --api rest\n"
-        "tfrec benchmark serving --out benchmarks/results/serving",
-        "Models of made-up items are exported and served on loopback. A load at a fixed rate does not wait for a slow\n"
-        "server: latency counts from the time each request was meant to be sent at.",
+        "tfrec benchmark serving --index partitioned --rates 20,50,100 --api grpc,rest --rounds 3\n"
+        "tfrec benchmark serving --server localhost:8500 --name films",
+        "Models of made-up items are exported and served on loopback, or a server that runs already is asked. A load\n"
+        "at a fixed rate does not wait for a slow server: latency counts from when a request was meant to be sent.",
     )
     parser.add_argument("--items", default="100000,1000000", metavar="N,N", help="(default: 100000,1000000)")
     parser.add_argument("--index", default="exact,partitioned", metavar="NAMES", help="(default: exact,partitioned)")
     parser.add_argument("--batching", default="off,on", metavar="NAMES", help="(default: off,on)")
+    parser.add_argument("--api", default="grpc", metavar="NAMES", help="grpc, rest or both (default: grpc)")
     parser.add_argument(
         "--rates", default="", metavar="N,N", help="requests a second (default: .25, .5 and .75 of the most)"
     )
+    parser.add_argument("--rounds", type=positive, default=1, metavar="N", help="turns of each setting (default: 1)")
     parser.add_argument("--seconds", type=positive, default=5, metavar="N", help="of each load (default: 5)")
     parser.add_argument("--most", type=positive, default=100_000, metavar="N", help="requests of a load")
     parser.add_argument("--connections", type=positive, default=16, metavar="N", help="(default: 16)")
-    parser.add_argument("--api", choices=("grpc", "rest"), default="grpc", help="(default: grpc)")
+    parser.add_argument(
+        "--server", default="", metavar="HOST:PORT", help="ask this server instead, tensorflow_model_server or ours"
+    )
+    parser.add_argument("--rest-url", default="", metavar="URL", help="its REST API, with --api rest")
+    parser.add_argument("--name", default="default", help="the model to ask it for (default: default)")
     parser.add_argument("--out", default="", metavar="PATH", help="write PATH.json and PATH.md")
 
 
@@ -44,27 +50,24 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     items = _numbers("--items", given.items)
     kinds = _names("--index", given.index, ("exact", "partitioned"))
     batching = _names("--batching", given.batching, ("off", "on"))
+    apis = _names("--api", given.api, ("grpc", "rest"))
     rates = _numbers("--rates", given.rates) if given.rates else ()
-    from tfrec.speed.serving import measure
+    if given.server and "rest" in apis and not given.rest_url:
+        raise ConfigError("--api rest needs the --rest-url of the server, such as http://localhost:8501")
+    from tfrec.speed.serving import Loading, measure, measure_running
 
-    command = (
-        f"tfrec benchmark serving --items {given.items} --index {given.index} --batching {given.batching} "
-        f"--seconds {given.seconds} --connections {given.connections} --api {given.api}"
-        f"{given.rates and ' --rates ' + given.rates}"
-    )
+    loading = Loading(rates, given.seconds, given.most, given.connections, apis, given.rounds)
+    command = f"tfrec benchmark serving --api {given.api} --rounds {given.rounds} --seconds {given.seconds} "
+    command += f"--connections {given.connections}{given.rates and ' --rates ' + given.rates}"
+    if given.server:
+        command += f" --server {given.server} --name {given.name}{given.rest_url and ' --rest-url ' + given.rest_url}"
+    else:
+        command += f" --items {given.items} --index {given.index} --batching {given.batching}"
 
     def measure_loads() -> Measurement:
-        return measure(
-            items,
-            kinds,
-            batching,
-            rates,
-            seconds=given.seconds,
-            most=given.most,
-            connections=given.connections,
-            api=given.api,
-            say=output.say,
-        )
+        if given.server:
+            return measure_running(given.server, given.rest_url, given.name, loading, output.say)
+        return measure(items, kinds, batching, loading, output.say)
 
     output.result(measured(measure_loads, command, given.out, output))
     return 0

@@ -1,5 +1,6 @@
 """Section E and J of the conformance list: polling, hot swap, broken versions, warm-up."""
 
+import gc
 import re
 import shutil
 import threading
@@ -361,6 +362,24 @@ def test_c7_status_walks_through_the_states_newest_first(publish, serve_model, s
     assert of_old == sorted(of_old) and of_old[0] == 30
     assert all(30 in dict(state).values() for state in seen)
     assert all([number for number, _ in state] == sorted(dict(state), reverse=True) for state in seen)
+
+
+def test_versions_that_failed_keep_their_error_and_nothing_of_what_was_loaded(publish, serve_model):
+    import tensorflow as tf
+
+    def graphs():
+        gc.collect()
+        return sum(isinstance(thing, tf.Graph) for thing in gc.get_objects())
+
+    with serve_model(publish(1), rest_api_port=None) as server, Client(server.grpc_address) as client:
+        publish(2, broken=True)
+        wait_for(lambda: states(client).get(2) == "END")
+        before = graphs()
+        for number in (3, 4, 5):
+            publish(number, broken=True)
+            wait_for(lambda number=number: states(client).get(number) == "END")
+        assert [bool(version.error_message) for version in client.status()] == [True] * 4 + [False]
+        assert graphs() == before
 
 
 def test_stopping_lets_the_request_in_flight_end(base_paths, serve_model):
