@@ -8,7 +8,7 @@ from typing import Any
 from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow_serving.apis import classification_pb2, input_pb2, regression_pb2
 
-from tfrec.serving.server import rest_format, rest_json
+from tfrec.serving.server import rest_format, rest_values
 from tfrec.serving.server.errors import invalid
 
 LARGEST_INT64 = (1 << 63) - 1
@@ -25,9 +25,9 @@ def input_from_request(document: Mapping[str, Any], method: str) -> input_pb2.In
         raise invalid(f"When method is {method}, key 'examples' is expected and was not found")
     examples = document["examples"]
     if not isinstance(examples, list):
-        raise rest_json.format_error(document, "Expecting 'examples' value to be an list/array")
+        raise rest_values.format_error(document, "Expecting 'examples' value to be an list/array")
     if not examples:
-        raise rest_json.format_error(document, "No examples in 'examples' array")
+        raise rest_values.format_error(document, "No examples in 'examples' array")
     given = input_pb2.Input()
     if "context" in document:
         target = given.example_list_with_context
@@ -60,7 +60,7 @@ def regressions_json(result: regression_pb2.RegressionResult) -> str:
 
 def _example(value: Any) -> example_pb2.Example:
     if not isinstance(value, dict):
-        raise invalid(f"Example must be JSON object but got JSON {rest_json.type_name(value)}")
+        raise invalid(f"Example must be JSON object but got JSON {rest_values.type_name(value)}")
     example = example_pb2.Example()
     for name, content in value.items():
         values = content if isinstance(content, list) else [content]
@@ -71,18 +71,18 @@ def _example(value: Any) -> example_pb2.Example:
 def _fill(feature: feature_pb2.Feature, name: str, values: list[Any]) -> None:
     expected = ""
     for value in values:
-        if value is None or isinstance(value, list) or (isinstance(value, dict) and not rest_json.is_base64(value)):
+        if value is None or isinstance(value, list) or (isinstance(value, dict) and not rest_values.is_base64(value)):
             raise invalid(
-                f"Example feature: {name} has element with unexpected JSON type: {rest_json.type_name(value)}"
+                f"Example feature: {name} has element with unexpected JSON type: {rest_values.type_name(value)}"
             )
         kind = KINDS[type(value)]
         expected = expected or kind
         if kind != expected:
             raise invalid(
-                f"Unexpected element type: {rest_json.type_name(value)} in feature: {name} expecting type: {expected}"
+                f"Unexpected element type: {rest_values.type_name(value)} in feature: {name} expecting type: {expected}"
             )
         if kind == "string":
-            feature.bytes_list.value.append(rest_json.bytes_from_json(value))
+            feature.bytes_list.value.append(rest_values.bytes_from_json(value))
         elif kind == "float":
             feature.float_list.value.append(value)
         elif value > LARGEST_INT64:

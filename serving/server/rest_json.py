@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfrec.serving.server.errors import StatusError, invalid
+from tfrec.serving.server.rest_values import array_of, as_text, flattened, format_error, is_base64, joined, shape_of
 from tfrec.serving.tensors import BY_NUMBER, Dtype
 
-TYPE_NAMES = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
 PARSE_ERRORS = {
     "Expecting value": "Invalid value.",
     "Extra data": "The document root must not be followed by other values.",
@@ -24,15 +22,6 @@ PARSE_ERRORS = {
     "Invalid \\escape": "Invalid escape character in string.",
     "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
 }
-INTEGERS = {
-    "int32": (-(1 << 31), (1 << 31) - 1),
-    "int16": (-(1 << 31), (1 << 31) - 1),
-    "int8": (-(1 << 31), (1 << 31) - 1),
-    "uint8": (-(1 << 31), (1 << 31) - 1),
-    "int64": (-(1 << 63), (1 << 63) - 1),
-    "uint32": (0, (1 << 32) - 1),
-    "uint64": (0, (1 << 64) - 1),
-}  # what a JSON number must fit in; narrower tensors then wrap, as in TensorFlow Serving
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -114,8 +103,8 @@ def _column_form(value: Any, dtypes: Mapping[str, Dtype | None]) -> dict[str, np
     for alias, dtype in sorted(dtypes.items()):
         if alias not in value:
             raise invalid(f"Missing named input: {alias} in 'inputs' object.")
-        shape = _shape(value[alias])
-        arrays[alias] = _array(_flat(value[alias], shape, dtype), shape, dtype)
+        shape = shape_of(value[alias])
+        arrays[alias] = array_of(flattened(value[alias], shape, dtype), shape, dtype)
     return arrays
 
 
@@ -142,10 +131,10 @@ def _row_form(instances: list[Any], dtypes: Mapping[str, Dtype | None]) -> dict[
                 raise invalid(f"{where}{key} of 'instances' list. Error: {error.code}: {error.message}") from error
         if named and set(instance) != set(dtypes):
             raise invalid(
-                f"{where} of 'instances' list. JSON object: {_text(instance)} keys must be equal to: "
+                f"{where} of 'instances' list. JSON object: {as_text(instance)} keys must be equal to: "
                 f"{','.join(sorted(dtypes))}"
             )
-    return {alias: _array(values[alias], [len(instances), *shapes[alias]], dtype) for alias, dtype in dtypes.items()}
+    return {alias: array_of(values[alias], [len(instances), *shapes[alias]], dtype) for alias, dtype in dtypes.items()}
 
 
 def _add_instance(
@@ -157,146 +146,16 @@ def _add_instance(
 ) -> None:
     if alias not in dtypes:
         raise invalid(f"JSON object: does not have named input: {alias}")
-    shape = _shape(value)
-    flat = _flat(value, shape, dtypes[alias])
+    shape = shape_of(value)
+    flat = flattened(value, shape, dtypes[alias])
     expected = shapes.setdefault(alias, shape)
     if len(flat) != int(np.prod(expected, dtype=object)):
         raise invalid(f"Expecting tensor size: {int(np.prod(expected, dtype=object))} but got: {len(flat)}")
     if shape != expected:
-        raise invalid(f"Expecting shape [{_joined(expected)}] but got: [{_joined(shape)}]")
+        raise invalid(f"Expecting shape [{joined(expected)}] but got: [{joined(shape)}]")
     values[alias].extend(flat)
 
 
 def _is_named(value: Any) -> bool:
     """Whether `value` is an object of named tensors, rather than a tensor or a base64 object."""
     return isinstance(value, dict) and not is_base64(value)
-
-
-def is_base64(value: Any) -> bool:
-    """Whether `value` is an object that carries bytes as base64."""
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
-
-
-def _shape(value: Any) -> list[int]:
-    """The shape of nested lists, as their first elements have it."""
-    shape = []
-    while isinstance(value, list):
-        shape.append(len(value))
-        if not value:
-            break
-        value = value[0]
-    return shape
-
-
-def _flat(value: Any, shape: list[int], dtype: Dtype | None) -> list[Any]:
-    flat: list[Any] = []
-    _collect(value, 0, shape, dtype, flat)
-    return flat
-
-
-def _collect(value: Any, level: int, shape: list[int], dtype: Dtype | None, flat: list[Any]) -> None:
-    if not isinstance(value, list):
-        if level != len(shape):
-            raise invalid(
-                f"JSON Value: {_text(value)} found at incorrect level: {level + 1} in the JSON DOM. "
-                f"Expected at level: {len(shape)}"
-            )
-        flat.append(_converted(value, dtype))
-        return
-    if level >= len(shape):
-        raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
-    if len(value) != shape[level]:
-        raise invalid(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
-        )
-    for element in value:
-        _collect(element, level + 1, shape, dtype, flat)
-
-
-def _converted(value: Any, dtype: Dtype | None) -> Any:
-    """`value` as what an array of `dtype` holds."""
-    name = dtype.name if dtype else "invalid"
-    if name == "string":
-        return bytes_from_json(value)
-    if isinstance(value, dict):
-        raise _type_error(value, name)
-    if name in ("float", "double"):
-        if type(value) not in (int, float):
-            raise _type_error(value, name)
-        return _as_float(value)
-    if name == "bool":
-        if type(value) is not bool:
-            raise _type_error(value, name)
-        return value
-    if name in INTEGERS:
-        smallest, largest = INTEGERS[name]
-        if type(value) is not int or not smallest <= value <= largest:
-            raise _type_error(value, name)
-        return value
-    raise StatusError("UNIMPLEMENTED", f"Conversion of JSON Value: {_text(value)} to type: {name}")
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-
-
-def bytes_from_json(value: Any) -> bytes:
-    """The bytes of a JSON string or of a {"b64": ...} object.
-
-    Raises:
-        StatusError: it is neither.
-    """
-    if isinstance(value, dict):
-        if not is_base64(value):
-            raise format_error(value, "not formatted correctly for base64 data")
-        try:
-            text = value["b64"].rstrip("=")
-            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise invalid("Unable to base64 decode") from error
-    if not isinstance(value, str):
-        raise _type_error(value, "string")
-    try:
-        return value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError as error:
-        raise invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
-
-
-def _array(flat: list[Any], shape: list[int], dtype: Dtype | None) -> np.ndarray:
-    if dtype is None:
-        raise StatusError("UNIMPLEMENTED", "the signature has an input of a type that JSON cannot carry")
-    if dtype.name in INTEGERS:
-        return (
-            np.array(flat, dtype=np.uint64 if dtype.name == "uint64" else np.int64).astype(dtype.numpy).reshape(shape)
-        )
-    if dtype.name == "string":
-        array = np.empty(len(flat), dtype=object)
-        array[:] = flat
-        return array.reshape(shape)
-    with np.errstate(over="ignore"):
-        return np.array(flat, dtype=np.float64 if dtype.numpy.kind == "f" else None).astype(dtype.numpy).reshape(shape)
-
-
-def _type_error(value: Any, name: str) -> StatusError:
-    return invalid(f"JSON Value: {_text(value)} Type: {type_name(value)} is not of expected type: {name}")
-
-
-def type_name(value: Any) -> str:
-    """What errors call the type of a JSON value."""
-    return str(value) if isinstance(value, bool) else TYPE_NAMES[type(value)]
-
-
-def format_error(value: Any, reason: str) -> StatusError:
-    """An INVALID_ARGUMENT error about a JSON value."""
-    return invalid(f"JSON Value: {_text(value)} {reason}")
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, indent=4, ensure_ascii=False)
-
-
-def _joined(shape: list[int]) -> str:
-    return ",".join(map(str, shape))
