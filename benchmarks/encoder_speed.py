@@ -12,7 +12,7 @@ where PYTHON is an interpreter with Sentence Transformers, best of a virtual env
     python3.11 -m venv .venv-peer && .venv-peer/bin/pip install torch sentence-transformers
 
 `make bench` finds it there. Without one only ours is measured. `--save` writes benchmarks/results/encoder-speed.json
-and .md.
+and .md, or encoder-speed-2-threads and so on for more threads than one.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
     }
     print(page(document))
     if given.save:
-        path = RESULTS / "encoder-speed.json"
+        threads = "" if given.threads == 1 else f"-{given.threads or 'all'}-threads"
+        path = RESULTS / f"encoder-speed{threads}.json"
         path.write_text(json.dumps(document, indent=1) + "\n")
         path.with_suffix(".md").write_text(page(document))
 
