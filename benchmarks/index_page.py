@@ -12,7 +12,7 @@ def page(document: dict) -> str:
     lines = [
         "# The partitioned index beside exact search and ScaNN",
         "",
-        f"k = {document['k']}. Machine: {document['machine']}. Versions: "
+        f"k = {document['k']}. Machine: {_machines(document['rows'])}. Versions: "
         + ", ".join(f"{name} {version}" for name, version in document["versions"].items())
         + ".",
         "",
@@ -87,3 +87,13 @@ def _range(values: dict[str, float]) -> str:
 def _shares(row: dict) -> list[float]:
     """The recalls that were asked of ours."""
     return sorted(float(key.split()[1]) for key in row["settings"] if key.startswith("ours"))
+
+
+def _machines(rows: list[dict]) -> str:
+    """What the rows were measured on, with the sizes of each where it was not one; compare within a row."""
+    sizes: dict[str, list[str]] = {}
+    for row in rows:
+        sizes.setdefault(row["machine"], []).append(f"{row['items']:,} x {row['width']}")
+    if len(sizes) == 1:
+        return next(iter(sizes))
+    return "; ".join(f"{machine} for {', '.join(measured)}" for machine, measured in sizes.items())

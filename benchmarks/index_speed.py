@@ -259,13 +259,13 @@ def main(arguments: list[str] | None = None) -> None:
             "Python": platform.python_version(),
             **{name: _version(name) for name in ("tensorflow", "scann", "numpy")},
         },
-        "rounds": given.rounds,
         "k": K,
     }
     for source, vectors, queries in _asked_for(given):
         key = (source, *vectors.shape)
         print(f"{source}: {len(vectors):,} x {vectors.shape[1]}", flush=True)
-        row = {"source": source, **measure(vectors, queries, given.rounds)}
+        measured = measure(vectors, queries, given.rounds)
+        row = {"source": source, "machine": about["machine"], "rounds": given.rounds, **measured}
         print(page({**about, "rows": [row]}))
         if key in rows and _has_peer(rows[key]) and not _has_peer(row):
             print("not saved, since the row on record has ScaNN's columns too; install ScaNN to replace it")

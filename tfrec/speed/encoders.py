@@ -98,7 +98,9 @@ def _frozen_table(found: Mapping[str, Any], epochs: int) -> Table:
         "An epoch with frozen, cached encoders beside the same model on ids alone",
         lines,
         f"Texts by MiniLM, pictures and sounds by CNNs, all frozen; the median of {epochs} epochs but the first, which "
-        "includes tracing. Median (smallest to largest) of the rounds.",
+        "includes tracing. Median (smallest to largest) of the rounds. `regression` trains its table on ids and "
+        "reads content once, after the epochs. `joint` projects, drops out and fuses the content of all items in each "
+        "step: little beside a step of many rows, as much as all else in one of few.",
     )
 
 
