@@ -123,6 +123,8 @@ class Training:
             0 trains all epochs and keeps the last, for settings that were chosen before.
         encoder_epochs: epochs in which encoders are trained too; after them they are kept as they are and their vectors
             are computed once, which makes the remaining epochs cheap. 0 trains them in all epochs.
+        encoder_batch_size: rows per step while encoders learn before the table of items, 0 as `batch_size`. What a step
+            costs there are its items, which are nearly as many with fewer rows, so more rows make an epoch shorter.
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
         accumulate: batches whose gradients are added up before the weights change.
         search_weight: weight of the loss that teaches the query tower free text.
@@ -141,6 +143,7 @@ class Training:
     epochs: int = 50
     patience: int = 0
     encoder_epochs: int = 0
+    encoder_batch_size: int = 0
     learning_rate: float = 0.01
     weight_decay: float = 0.5
     warmup: float = 0.05

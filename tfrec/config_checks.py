@@ -47,6 +47,7 @@ _NOT_NEGATIVE = [
     "training.candidates",
     "training.epoch_rows",
     "training.encoder_epochs",
+    "training.encoder_batch_size",
     "training.patience",
     "training.weight_decay",
     "training.search_weight",

@@ -38,7 +38,9 @@ def fit(sounds, tmp_path):
             if stop and sum(said.startswith(stop) for said in lines) == time:
                 raise Stopped
 
-        config = world.config(training={"epochs": 2, "encoder_epochs": 2, "batch_size": 512})
+        config = world.config(
+            training={"epochs": 2, "encoder_epochs": 2, "batch_size": 512, "encoder_batch_size": 1024}
+        )
         if not stop:
             return train(config, dataset, str(tmp_path / "run"), say=say), lines
         with pytest.raises(Stopped):
@@ -59,15 +61,20 @@ def weights(encoder):
 
 def test_encoders_are_trained_first_and_then_kept_as_they_are(fit, monkeypatch):
     """What content is regressed on are the vectors of the encoder as its own stage left it."""
-    stages = {}
-    original = collaborative._train_encoders
+    stages, rows = {}, []
+    original, original_fit = collaborative._train_encoders, collaborative.fit
 
     def train_and_look(config, blueprint, prepared, *others):
         stages["before"] = weights(prepared.encoders["sound"])
         original(config, blueprint, prepared, *others)
         stages["after"] = weights(prepared.encoders["sound"])
 
+    def fit_and_look(config, *others):
+        rows.append(config.training.batch_size)
+        return original_fit(config, *others)
+
     monkeypatch.setattr(collaborative, "_train_encoders", train_and_look)
+    monkeypatch.setattr(collaborative, "fit", fit_and_look)
     trained, lines = fit()
     assert any(not np.allclose(one, other) for one, other in zip(stages["before"], stages["after"]))
     for after, at_the_end in zip(stages["after"], weights(trained.encoders["sound"])):
@@ -75,6 +82,7 @@ def test_encoders_are_trained_first_and_then_kept_as_they_are(fit, monkeypatch):
     assert not trained.encoders["sound"].trainable
     assert lines[0] == "training the encoders" and epochs(lines) == [1, 2, 1, 2]
     assert lines.index("training the table of items") == 3
+    assert rows == [1024, 512]  # encoder_batch_size, then batch_size
 
 
 @pytest.mark.slow

@@ -99,7 +99,12 @@ def _train_encoders(
         config,
         model=settings,
         training=dataclasses.replace(
-            training, epochs=epochs, encoder_epochs=0, learning_rate=ENCODER_RATE, weight_decay=0.01
+            training,
+            epochs=epochs,
+            encoder_epochs=0,
+            batch_size=training.encoder_batch_size or training.batch_size,
+            learning_rate=ENCODER_RATE,
+            weight_decay=0.01,
         ),
     )
     with prepared.strategy.scope():
