@@ -1,11 +1,11 @@
 """A development server with TensorFlow Serving's gRPC and REST API, for machines without tensorflow_model_server.
 
 Layers, each importing only from those before it: `errors`, `options`, `flags`, `model_config` (which models),
-`versions` (which versions), `metrics`, `servable` (one loaded SavedModel), `predict` and `inference` (what requests ask
-of it), `warmup`, `manager` (one model: loading, hot swap), `registry` (all models, labels), `config_file`, `models`
-(requests and answers), `health`, `grpc_api`, `rest_values`, `rest_json`, `rest_examples`, `rest_format`, `rest_api`,
-`rest_server`, `running` (ports and threads), `process` (signals and exit status). What is served, and what is left out,
-is listed in docs/conformance.md.
+`versions` (which versions), `metrics`, `servable` (one loaded SavedModel), `predict` and `inference` (what requests
+ask of it), `warmup`, `memory`, `manager` (one model: loading, hot swap), `registry` (all models, labels),
+`config_file`, `models` (requests and answers), `health`, `grpc_api`, `rest_values`, `rest_json`, `rest_examples`,
+`rest_format`, `rest_api`, `rest_server`, `running` (ports and threads), `process` (signals and exit status). What is
+served, and what is left out, is listed in docs/conformance.md.
 
 Importing this package imports no TensorFlow; `serve` does.
 """

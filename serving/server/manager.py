@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from tfrec.serving.server.batching import BatchedServable, Limits
 from tfrec.serving.server.errors import StatusError
+from tfrec.serving.server.memory import give_back
 from tfrec.serving.server.metrics import Metrics
 from tfrec.serving.server.model_config import ModelConfig
 from tfrec.serving.server.options import Options
@@ -200,6 +201,8 @@ class ModelManager:
             self._close(version)
         else:
             self._load(version)
+        if version.servable is None:
+            give_back()
         return True
 
     def _idle_unloading(self) -> Version | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -24,8 +22,6 @@ except ImportError:
 
 
 ENDLESS = 1e7  # seconds
-# Gives memory that was freed back to the system, with glibc; TensorFlow Serving does so after unloading, too.
-_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 
 
 class Runnable(Protocol):
@@ -85,9 +81,6 @@ class Servable:
         """Free the session; the servable cannot run afterwards."""
         self._session.close()
         self._outputs.clear()
-        # Each version would otherwise leave holes that the next does not fill, and the process would slowly grow.
-        if _TRIM is not None:
-            _TRIM(0)
 
     def _tensor(self, name: str) -> Any:
         found = self._outputs.get(name)
