@@ -27,3 +27,7 @@ class TrainingError(TfrecError):
 
 class Diverged(TrainingError):
     """The loss became a number that is not finite; other settings may do."""
+
+
+class Preempted(TrainingError):
+    """Training was told to end by SIGTERM and has saved its state; the command line exits with status 143."""

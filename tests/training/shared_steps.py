@@ -77,7 +77,7 @@ def stepped(strategy, case):
             model.optimizer.build(model.trainable_variables)
         losses, found = [], {}
         for step in range(2):
-            shares = _distributed(strategy, batches, 1, step)
+            shares = _distributed(strategy, batches, 1, step, 0)
             losses += model.fit(shares, steps_per_epoch=1, verbose=0).history["loss"]
             for number, variable in enumerate(model.trainable_variables):
                 # The first moment of AdamW begins with a tenth of the gradient.

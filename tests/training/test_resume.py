@@ -13,7 +13,9 @@ import tensorflow as tf
 
 from tfrec.errors import TrainingError
 from tfrec.training.checkpoints import Checkpoints, disk_guard
+from tfrec.training.cluster import Workers
 from tfrec.training.trainer import train
+ALONE = Workers(tf.distribute.get_strategy())
 
 TRAIN = """
 import json, os, signal, sys
@@ -177,6 +179,6 @@ def test_a_checkpoint_holds_the_weights_of_its_epoch(small, tmp_path):
     for variable in trained.model.trainable_variables:
         variable.assign(tf.zeros_like(variable))
     state = json.loads((tmp_path / "checkpoints/state.json").read_text())
-    assert Checkpoints(str(tmp_path / "checkpoints"), state["fingerprint"], trained.model).resume()["epoch"] == 1
+    assert Checkpoints(str(tmp_path / "checkpoints"), state["fingerprint"], trained.model, ALONE).resume()["epoch"] == 1
     for variable, value in zip(trained.model.trainable_variables, before):
         np.testing.assert_array_equal(variable, value)

@@ -34,8 +34,9 @@ from tfrec.cli.arguments import HelpFormatter, Parser
 from tfrec.cli.demo import command as demo
 from tfrec.cli.failures import sentence_of
 from tfrec.cli.output import Output
+from tfrec.errors import Preempted
 
-BAD_INPUT, INTERRUPTED, UNEXPECTED = 2, 130, 70
+BAD_INPUT, INTERRUPTED, PREEMPTED, UNEXPECTED = 2, 130, 143, 70
 COMMANDS = (
     demo,
     init,
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
     0: done; 1: done, and something is wrong with what was examined (`validate --strict`, `doctor`); 2: bad input, one
-    sentence on standard error says what; 70: a fault of tfrec itself; 130: interrupted.
+    sentence on standard error says what; 70: a fault of tfrec itself; 130: interrupted;
+    143: told to end by SIGTERM, and what was done is saved.
     """
     debug = os.environ.get("TFREC_DEBUG", "") not in ("", "0")
     try:
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sentence = sentence_of(error)
         if sentence:
             print(f"tfrec: {sentence}", file=sys.stderr)
-            return BAD_INPUT
+            return PREEMPTED if isinstance(error, Preempted) else BAD_INPUT
         kind, text = type(error).__name__, " ".join(str(error).split())[:300]
         print(f"tfrec: a fault in tfrec itself: {kind}: {text}; run again with --debug to see where", file=sys.stderr)
         return UNEXPECTED

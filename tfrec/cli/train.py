@@ -40,13 +40,23 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     places = Workspace.of(config)
     from tfrec.data.ingest import QUARANTINE_FILE, ingest
     from tfrec.export.export import export_servable
+    from tfrec.training.cluster import Workers
+    from tfrec.training.strategy import build_strategy
     from tfrec.training.trainer import train
 
+    # Before TensorFlow does anything else, or workers cannot join each other.
+    strategy = build_strategy(config.training)
+    workers = Workers(strategy)
     with output.progress() as progress:
-        dataset, report = ingest(config, places.data, progress)
+        dataset, report = ingest(config, places.data_of(workers.number), progress)
         for sentence in report.sentences():
             output.say(sentence)
-        trained = train(config, dataset, places.training, say=output.say, progress=progress)
+        trained = train(config, dataset, places.training, say=output.say, progress=progress, strategy=strategy)
+        if not workers.chief:
+            workers.wait()
+            output.say(f"worker {workers.number} of {workers.count} has trained; the chief exports the model")
+            output.result({"worker": workers.number, "epochs": len(trained.history)})
+            return 0
         key = _export_key(config, dataset, trained.encoders)
         model = _exported(places, key)
         reused = bool(model)
@@ -55,6 +65,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
         else:
             model = export_servable(trained, dataset, places.next_model(), trained.validation_metrics(), output.say)
             _remember(places, model, key)
+        workers.wait()
     quarantine = os.path.join(places.data, QUARANTINE_FILE)
     output.say(f"quarantined rows: {quarantine}")
     output.say(f"next: `tfrec evaluate -c {given.config}`")

@@ -29,6 +29,10 @@ class Workspace:
         """What ingestion writes: media, quarantine.jsonl, report.json."""
         return os.path.join(self.output, "data")
 
+    def data_of(self, worker: int) -> str:
+        """What ingestion writes on one of several machines that train together; the chief's is `data`."""
+        return os.path.join(self.data, f"worker-{worker}") if worker else self.data
+
     @property
     def training(self) -> str:
         """The state of the training."""

@@ -83,3 +83,7 @@ class Workers:
             return float(value)
         values = self._strategy.run(lambda: tf.constant(value, tf.float32))
         return float(self._strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None))
+
+    def wait(self) -> None:
+        """Go on when all workers are here."""
+        self.mean(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 
@@ -16,7 +17,9 @@ from tfrec.encoders.base import Encoder
 def training_fingerprint(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder]) -> str:
     """A hash of all that decides a trained model: settings, data, encoders and the code of this package."""
     digest = hashlib.sha256()
-    for setting in (config.schema, config.model, config.training, config.serving.history, code_hash()):
+    # Where steps are computed makes no difference to what they compute.
+    training = dataclasses.replace(config.training, strategy="one")
+    for setting in (config.schema, config.model, training, config.serving.history, code_hash()):
         digest.update(repr(setting).encode())
     for events in (dataset.train, dataset.validation):
         for array in (events.user, events.item, events.time, events.weight):

@@ -19,12 +19,14 @@ from tfrec.errors import TrainingError
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower
 from tfrec.training.batches import Batches
-from tfrec.training.callbacks import Keeper
+from tfrec.training.callbacks import EachStep, Keeper
 from tfrec.training.checkpoints import Checkpoints
+from tfrec.training.cluster import Workers
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.interactions import Interactions
 from tfrec.training.leakage import training_leakage
 from tfrec.training.optimizer import build_optimizer
+from tfrec.training.preemption import Preemption
 from tfrec.training.rows import RowSampler
 from tfrec.training.sizes import items_per_step, rows_per_step
 from tfrec.training.validation import AlarmBell, Question, Validation, build_validation
@@ -73,6 +75,7 @@ def fit(
 
     Raises:
         TrainingError: if the loss is no number or the disk is full.
+        Preempted: after SIGTERM, when the state is saved.
     """
     training, encoders, strategy = config.training, prepared.encoders, prepared.strategy
     batches = _batches(config, prepared, inputs)
@@ -91,19 +94,28 @@ def fit(
         _optimizer(model).build(model.trainable_variables)
         if training.accumulate > 1:
             model.build_accumulators()
+    workers = Workers(strategy)
     checkpoints = Checkpoints(
-        os.path.join(directory, "checkpoints"), training_fingerprint(config, prepared.dataset, encoders), model
+        os.path.join(directory, "checkpoints"), training_fingerprint(config, prepared.dataset, encoders), model, workers
     )
     state = checkpoints.resume()
     embedder = Embedder(model, config.serving.history)
     measured = functools.partial(prepared.validation, config, embedder=embedder)
     # Without validation nothing tells a better epoch from a luckier one.
     patience = training.patience if measured(inputs) else 0
+    preemption = Preemption(workers)
     keeper = Keeper(
-        checkpoints, training.epochs, patience, training.encoder_epochs, training.checkpoint_every, state, say
+        checkpoints,
+        training.epochs,
+        patience,
+        training.encoder_epochs,
+        training.checkpoint_every,
+        state,
+        say,
+        preemption,
     )
     if state:
-        say("the trained model is up to date" if state["finished"] else f"going on after epoch {state['epoch']}")
+        say("the trained model is up to date" if state["finished"] else _going_on(state))
     bell = AlarmBell(say, training_leakage(config, prepared.dataset, batches.sampler))
     for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
         if keeper.finished:
@@ -111,21 +123,32 @@ def fit(
         bell.validation = measured(content)
         # Traced anew: Keras would take spectrograms and then vectors for one input of unknown shape.
         model.train_function = None
-        model.fit(
-            _distributed(strategy, _batches(config, prepared, content), training.seed, first),
-            epochs=last,
-            initial_epoch=first,
-            steps_per_epoch=steps,
-            verbose=0,
-            callbacks=[
-                *([bell.validation] if bell.validation else []),
-                keeper,
-                bell,
-                *_loggers(config, directory),
-            ],
-        )
+        if workers.number:
+            # Or each worker would drop out the same places of its own rows.
+            tf.random.set_seed(training.seed + workers.number)
+        callbacks = [*([bell.validation] if bell.validation else []), keeper, EachStep(keeper), bell]
+        if workers.chief:
+            callbacks += _loggers(config, directory)
+        batches = _batches(config, prepared, content)
+        # An epoch that was begun is finished first.
+        for begin, end in [(first, first + 1), (first + 1, last)] if keeper.step else [(first, last)]:
+            if begin < end and not keeper.finished:
+                with preemption:
+                    model.fit(
+                        _distributed(strategy, batches, training.seed, begin, keeper.step),
+                        epochs=end,
+                        initial_epoch=begin,
+                        steps_per_epoch=steps - keeper.step,
+                        verbose=0,
+                        callbacks=callbacks,
+                    )
     checkpoints.restore_best()
     return keeper.history, bell
+
+
+def _going_on(state: Mapping) -> str:
+    step = f", step {state['step']} of the next one" if state["step"] else ""
+    return f"going on after epoch {state['epoch']}{step}"
 
 
 def _phases(
@@ -194,18 +217,18 @@ def _optimizer(model: TwoTower) -> tf.keras.optimizers.Optimizer:
 
 
 def _distributed(
-    strategy: tf.distribute.Strategy, batches: Batches, seed: int, first: int
+    strategy: tf.distribute.Strategy, batches: Batches, seed: int, epoch: int, step: int
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """The batches from epoch `first` on, their shares given to the replicas."""
+    """The batches from a step of an epoch on, their shares given to the replicas."""
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
-        return batches.dataset(seed, first)
+        return batches.dataset(seed, epoch, step)
 
     def shares(context: tf.distribute.InputContext) -> tf.data.Dataset:
         # Every worker makes all batches, and reads the content of its own replicas' items.
         local = replicas // context.num_input_pipelines
         chosen = range(local * context.input_pipeline_id, local * (context.input_pipeline_id + 1))
-        return batches.dataset(seed, first, 0, replicas, chosen)
+        return batches.dataset(seed, epoch, step, replicas, chosen)
 
     return strategy.distribute_datasets_from_function(shares)
 
