@@ -1,4 +1,4 @@
-"""Two devices, and two processes, compute the step that one device computes of the same batch."""
+"""Two devices, and two processes, compute what one device computes, and go on where another layout was stopped."""
 
 import json
 import os
@@ -11,10 +11,13 @@ import pytest
 import tensorflow as tf
 
 from tests.training.shared_steps import CASES, all_cases
+from tfrec.cli.main import main
+
+CHECKPOINT = "training/checkpoints/latest"
 
 
-def started(*arguments, **environment):
-    command = [sys.executable, "-m", "tests.training.shared_steps", *map(str, arguments)]
+def started(module, *arguments, **environment):
+    command = [sys.executable, "-m", f"tests.training.{module}", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
     )
@@ -36,8 +39,10 @@ def steps(tmp_path_factory):
     """What one device, two devices, and each of two workers made of the same steps, by name."""
     folder = tmp_path_factory.mktemp("steps")
     two, *workers = (folder / f"{name}.npz" for name in ("two", "first", "second"))
-    running = [started("mirrored", two, 2)]
-    running += [started("multi-worker", file, 1, TF_CONFIG=own) for file, own in zip(workers, cluster_of_two())]
+    running = [started("shared_steps", "mirrored", two, 2)]
+    running += [
+        started("shared_steps", "multi-worker", file, 1, TF_CONFIG=own) for file, own in zip(workers, cluster_of_two())
+    ]
     one = {name: np.asarray(value) for name, value in all_cases(tf.distribute.get_strategy()).items()}
     for process in running:
         told, _ = process.communicate(timeout=500)
@@ -56,3 +61,43 @@ def test_replicas_take_the_step_of_one_device(steps, case, layout):
     assert any(np.abs(value).max() > 0.01 for value in gradients)
     for name, value in expected.items():
         np.testing.assert_allclose(steps[layout][name], value, rtol=1e-4, atol=2e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_training_goes_on_in_other_layouts_after_sigterm_as_if_nothing_had_happened(plain_world, tmp_path):
+    """One device is stopped in the second epoch, two workers a little later, and two devices finish."""
+
+    def config(output, strategy):
+        document = plain_world.document(
+            model={"dropout": 0.0, "factors": 0}, training={"epochs": 3, "strategy": strategy, "patience": 0}
+        )
+        files = {name: str(plain_world.folder / f"{name}.jsonl") for name in ("items", "users", "events")}
+        document["data"] = {**files, "output": str(tmp_path / output)}
+        path = tmp_path / f"{output}-{strategy}.yaml"
+        path.write_text(json.dumps(document))
+        return path
+
+    def ended(process):
+        told, _ = process.communicate(timeout=500)
+        return process.returncode, told
+
+    status, told = ended(started("stopped_training", config("moved", "one"), 1, 1, 4))
+    assert status == 143 and "told to end (SIGTERM) after step 5 of epoch 2" in told, told[-3000:]
+    several = config("moved", "multi-worker")
+    # The second worker alone is told at its tenth step.
+    workers = [
+        started("stopped_training", several, 1, 1 if number else -1, 9, TF_CONFIG=own)
+        for number, own in enumerate(cluster_of_two())
+    ]
+    for status, told in map(ended, workers):
+        assert status == 143, told[-3000:]
+        assert "going on after epoch 1, step 5 of the next one" in told
+        assert "told to end (SIGTERM) after step 10 of epoch 2" in told
+    status, told = ended(started("stopped_training", config("moved", "mirrored"), 2, -1, 0))
+    assert status == 0 and "going on after epoch 1, step 10 of the next one" in told, told[-3000:]
+    assert main(["train", "-c", str(config("whole", "one"))]) == 0
+    whole, moved = (tf.train.load_checkpoint(str(tmp_path / name / CHECKPOINT)) for name in ("whole", "moved"))
+    names = set(whole.get_variable_to_shape_map())
+    assert names == set(moved.get_variable_to_shape_map()) and any("embeddings" in name for name in names)
+    for name in names - {"_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter/.ATTRIBUTES/VARIABLE_VALUE"}:
+        np.testing.assert_allclose(moved.get_tensor(name), whole.get_tensor(name), rtol=1e-2, atol=2e-3, err_msg=name)

@@ -15,6 +15,7 @@ from tfrec.errors import TrainingError
 from tfrec.training.checkpoints import Checkpoints, disk_guard
 from tfrec.training.cluster import Workers
 from tfrec.training.trainer import train
+
 ALONE = Workers(tf.distribute.get_strategy())
 
 TRAIN = """

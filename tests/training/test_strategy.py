@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,39 +6,6 @@ from tfrec.config import Training
 from tfrec.errors import ConfigError, TrainingError
 from tfrec.training.optimizer import WarmupCosine, build_optimizer
 from tfrec.training.strategy import build_strategy
-
-MIRRORED = """
-import json, sys, tfrec
-import tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tfrec.config import parse_config
-from tfrec.data.ingest import ingest
-from tfrec.training.trainer import train
-config = parse_config(json.loads(sys.argv[1]), sys.argv[2])
-dataset, _ = ingest(config, sys.argv[3] + "/data")
-trained = train(config, dataset, sys.argv[3], say=lambda line: None)
-print(json.dumps({
-    "replicas": len(trained.model.item_tower.id_embedding.embeddings.values),
-    "loss": [epoch["loss"] for epoch in trained.history],
-    "ndcg": [epoch["ndcg@10"] for epoch in trained.history],
-    "steps": int(tf.convert_to_tensor(trained.model.optimizer.iterations)),
-}))
-"""
-
-
-@pytest.mark.slow
-def test_two_devices_train_one_model(plain_world, tmp_path):
-    import json
-
-    document = json.dumps(plain_world.document(training={"strategy": "mirrored", "epochs": 3}))
-    command = [sys.executable, "-c", MIRRORED, document, str(plain_world.folder / "shop.yaml"), str(tmp_path)]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert process.returncode == 0, process.stderr[-2000:]
-    result = json.loads(process.stdout.splitlines()[-1])
-    assert result["replicas"] == 2
-    assert result["steps"] == 3 * 16
-    assert result["loss"][-1] < result["loss"][0] and result["ndcg"][-1] > 0.15
 
 
 def test_an_unknown_strategy_and_a_missing_tpu_are_told():

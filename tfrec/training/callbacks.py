@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from tfrec.errors import Diverged
+from tfrec.errors import Diverged, Preempted
 from tfrec.training.checkpoints import Checkpoints
+from tfrec.training.preemption import Preemption
 
 MONITORED = "ndcg@10"
 
@@ -52,7 +53,8 @@ class Keeper(tf.keras.callbacks.Callback):
         self.best = state["best"] if state else -math.inf
         self.waited = state["waited"] if state else 0
         self.finished = bool(state and state["finished"])
-        self.epoch, self.step = (state["epoch"], state["step"]) if state else (0, 0)
+        self.epoch: int = state["epoch"] if state else 0
+        self.step: int = state["step"] if state else 0
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -106,11 +108,13 @@ class Keeper(tf.keras.callbacks.Callback):
         self.checkpoints.save(state, best)
 
     def _end(self, where: str) -> None:
-        raise Preempted(f"training was told to end (SIGTERM) {where}; run the same command again, it goes on from there")
+        raise Preempted(
+            f"training was told to end (SIGTERM) {where}; run the same command again, it goes on from there"
+        )
 
 
 class EachStep(tf.keras.callbacks.Callback):
-    """Tells `keeper` of each step; apart from it, since Keras would wait for the numbers of a step to hand them over."""
+    """Tells `keeper` of each step; apart from it, or Keras would wait for the numbers of a step to hand them over."""
 
     _supports_tf_logs = True
 
