@@ -20,8 +20,8 @@ _LINK = re.compile(r"(?<!\!)\[([^\]]+)\]\(([^)\s]+)\)")
 _FOREIGN = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 
 
-def on_config(config):
-    """Let the reference find modules by the names they are installed under, and list pages that the nav leaves out."""
+def on_startup(command, dirty):
+    """Let the reference find modules by the names they are installed under, before its plugin looks for the folder."""
     sources = ROOT / "build" / "sources" / "tfrec"
     sources.mkdir(parents=True, exist_ok=True)
     places = {path.name: path for path in (ROOT / "tfrec").iterdir() if path.name != "__pycache__"}
@@ -30,6 +30,10 @@ def on_config(config):
         if link.is_symlink():
             link.unlink()
         link.symlink_to(path)
+
+
+def on_config(config):
+    """List the pages that the nav leaves out."""
     named = str(config.nav)
     (handbook,) = (section["Handbook"] for section in config.nav if isinstance(section, dict) and "Handbook" in section)
     handbook.extend(sorted(path.name for path in Path(config.docs_dir).glob("*.md") if path.name not in named))
