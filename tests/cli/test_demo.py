@@ -4,7 +4,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -163,10 +162,8 @@ def test_the_demo_tells_everything_and_reuses_what_has_not_changed(tfrec_process
     for path in re.findall(rf"^.{{30}} ({re.escape(str(tmp_path))}\S+)$", first.out, re.MULTILINE):
         assert os.path.exists(path)
     assert not answers(re.search(r"gRPC at (\S+?),", first.out)[1])
-    started = time.monotonic()
     second = tfrec_process("demo", "--out", tmp_path / "demo", *sizes, timeout=600)
     assert second.status == 0, second.err
     assert "10 components in" in second.out
     assert "10 reused" in second.out
     assert "written as version 2" in second.out
-    assert time.monotonic() - started < 300
