@@ -137,7 +137,7 @@ def create_pipeline(
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=places.push)
         ),
-        custom_config={"code": code},
+        custom_config={"code": code, "keep": config.serving.keep},
     ).with_id("Pusher")
     return Pipeline(
         pipeline_name=config.name,

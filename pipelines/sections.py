@@ -37,7 +37,7 @@ def encoders_section(config: Config) -> str:
 
 def training_section(config: Config) -> str:
     """What decides the model and its servable."""
-    serving = dataclasses.replace(config.serving, name=config.model_name, push="")
+    serving = dataclasses.replace(config.serving.anywhere(), name=config.model_name)
     return _to_json(
         _bare(
             config,
@@ -57,7 +57,7 @@ def evaluation_section(config: Config) -> str:
     document = dataclasses.replace(
         config,
         data=Data("", "", output=""),
-        serving=dataclasses.replace(config.serving, push=""),
+        serving=config.serving.anywhere(),
         pipeline=PipelineSettings(),
         kubeflow=Kubeflow(),
         source="",

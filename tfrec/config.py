@@ -197,6 +197,8 @@ class Serving:
     `filter_values` values of a category; `allow` is the width of their allow-lists, 0 for none; with `diversity` they
     may ask for answers whose items are less alike. `reasons` is for how many items they may ask why these were
     recommended; with 0 there is no signature `explain`.
+
+    `push` is the folder that servers watch, `keep` how many versions a push leaves there, 0 for all.
     """
 
     name: str = ""
@@ -212,6 +214,11 @@ class Serving:
     diversity: bool = False
     reasons: int = 10
     push: str = ""
+    keep: int = 0
+
+    def anywhere(self) -> Serving:
+        """The settings that decide a servable, without where it goes."""
+        return dataclasses.replace(self, push="", keep=0)
 
 
 @dataclasses.dataclass(frozen=True)

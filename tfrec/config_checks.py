@@ -40,6 +40,7 @@ _POSITIVE = [
 _NOT_NEGATIVE = [
     "serving.allow",
     "serving.reasons",
+    "serving.keep",
     "model.factors",
     "model.history_shrinkage",
     "model.new_items",
@@ -110,6 +111,11 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
         raise ConfigError(
             f"{source}: serving.recall is {value}; it must be greater than 0 and less than 1; to find all of the best "
             "items set serving.index to exact"
+        )
+    if of("serving.keep") == 1:
+        raise ConfigError(
+            f"{source}: serving.keep is 1, which leaves no version to roll back to; set it to 2 or more, or to 0 to "
+            "keep all"
         )
     if of("training.accumulate") > 1 and of("training.strategy") != "one":
         raise ConfigError(

@@ -44,7 +44,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
         output.say(f"{model} has not been evaluated; `tfrec evaluate -c {given.config}` would tell how good it is")
     from tfrec.steps.push import push
 
-    pushed = push(model, given.out or config.push_directory)
+    pushed = push(model, given.out or config.push_directory, 0 if given.out else config.serving.keep)
     output.say(f"pushed {model} to {pushed}")
     output.say(f"next: `tfrec serve --model {os.path.dirname(pushed)}`")
     output.result({"model": model, "pushed": pushed, "blessed": judgement["blessed"] if judgement else None})

@@ -90,7 +90,7 @@ def _export_key(config: Config, dataset: Dataset, encoders: Mapping[str, Encoder
     from tfrec.training.fingerprint import training_fingerprint
 
     digest = hashlib.sha256(training_fingerprint(config, dataset, encoders).encode())
-    digest.update(repr((config.model_name, config.serving)).encode())
+    digest.update(repr((config.model_name, config.serving.anywhere())).encode())
     for part in (dataset.train, dataset.validation, dataset.test, dataset.cold):
         for array in (part.user, part.item, part.time):
             digest.update(np.ascontiguousarray(array).tobytes())

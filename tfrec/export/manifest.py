@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -85,6 +86,15 @@ def read_manifest(directory: str) -> dict[str, Any]:
         raise ServableError(
             f"{directory} holds no model of tfrec: {path} cannot be read; give the folder of one version"
         ) from error
+
+
+def servable_identity(directory: str) -> str:
+    """What tells the servable in `directory` from others, the same for its copies: a hash of its manifest.
+
+    Raises:
+        ServableError: if it has none.
+    """
+    return hashlib.sha256(json.dumps(read_manifest(directory), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def read_items(directory: str) -> tuple[list[str], list[str]]:
