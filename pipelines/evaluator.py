@@ -12,6 +12,7 @@ from tfx.utils import path_utils
 
 from tfrec.data.ingest import REPORT_FILE
 from tfrec.data.report import Report
+from tfrec.export.manifest import servable_identity
 from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import read_dataset
@@ -20,6 +21,8 @@ from tfrec.steps.evaluate import evaluate_servable
 
 LOG = logging.getLogger(__name__)
 METRICS_FILE = "metrics.json"
+JUDGED, COMPARED_WITH = "judged", "compared_with"
+"""Properties of a blessing: the `servable_identity` of the model, and of the served one, "" for none."""
 
 
 @component
@@ -33,6 +36,7 @@ def RetrievalEvaluator(
     evaluation: OutputArtifact[ModelEvaluation],
     blessing: OutputArtifact[ModelBlessing],
     section: Parameter[str],
+    served: Parameter[str],
     audit: Parameter[str],
     code: Parameter[str],
 ):
@@ -44,6 +48,7 @@ def RetrievalEvaluator(
         evaluation: metrics.json, report.json and report.html.
         blessing: as the Pusher expects it, with a file BLESSED or NOT_BLESSED that holds the reasons.
         section: `evaluation_section` of the configuration.
+        served: the folder of the versions that are served, with whose latest the model is compared.
         audit, code: hashes of the audit that the gates name and of the source, for the cache only.
     """
     config = config_of(section)
@@ -51,14 +56,16 @@ def RetrievalEvaluator(
         data_report = Report.from_json(json.loads(file.read()))
     with fileio.open(os.path.join(model_run.uri, HISTORY_FILE), "r") as file:
         history = json.loads(file.read())
+    servable = path_utils.serving_model_path(model.uri)
     assessment = evaluate_servable(
         config,
         read_dataset(config, catalogue.uri, media.uri, examples.uri),
-        path_utils.serving_model_path(model.uri),
+        servable,
         evaluation.uri,
         data_report,
         history,
         LOG.info,
+        served,
     )
     name = "BLESSED" if assessment.blessed else "NOT_BLESSED"
     with fileio.open(os.path.join(blessing.uri, name), "w") as file:
@@ -66,3 +73,5 @@ def RetrievalEvaluator(
     blessing.set_int_custom_property("blessed", int(assessment.blessed))
     blessing.set_string_custom_property("current_model", model.uri)
     blessing.set_int_custom_property("current_model_id", model.id)
+    blessing.set_string_custom_property(JUDGED, servable_identity(servable))
+    blessing.set_string_custom_property(COMPARED_WITH, assessment.compared_with)

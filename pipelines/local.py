@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
-from tfx.dsl.io import fileio
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.types import Artifact, artifact_utils
-from tfx.types.standard_artifacts import PushedModel
 
 from tfrec.errors import TfrecError
-from tfrec.pipelines.pusher import DESTINATION
-from tfrec.steps.push import versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,27 +84,6 @@ def run_locally(pipeline: Pipeline, finished: Callable[[Execution, int, int], No
     except ComponentFailed as failure:
         raise _for_the_user(failure) from failure
     return {execution.name: execution for execution in runner.executions}
-
-
-def forget_stale_pushes(connection: metadata_store_pb2.ConnectionConfig, push_directory: str) -> None:
-    """Make the Pusher run again where what it pushed is not what is served, by dropping its artifact.
-
-    That is so where the version was deleted, and where this pipeline pushed another one later. A later version from
-    elsewhere, such as one with items added, stays the one that is served.
-    """
-    served = [os.path.join(push_directory, str(version)) for version in versions(push_directory)]
-    with metadata.Metadata(connection) as handle:
-        if not any(kind.name == PushedModel.TYPE_NAME for kind in handle.store.get_artifact_types()):
-            return
-        pushes = {
-            artifact.uri: artifact.custom_properties[DESTINATION].string_value
-            for artifact in handle.store.get_artifacts_by_type(PushedModel.TYPE_NAME)
-        }
-    latest = served[-1] if served and served[-1] in pushes.values() else ""
-    for uri, destination in pushes.items():
-        stale = destination and (destination not in served or (latest and destination != latest))
-        if stale and fileio.exists(uri):
-            fileio.rmtree(uri)
 
 
 def _launched(pipeline, node, deployment, connection) -> Execution:

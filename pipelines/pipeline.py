@@ -128,6 +128,7 @@ def create_pipeline(
         **content,
         report=events.outputs["report"],
         section=sections.evaluation_section(config),
+        served=places.push,
         audit=fingerprints.audit,
         code=code,
     )

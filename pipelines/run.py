@@ -117,13 +117,15 @@ def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult
     from tfx.orchestration import metadata
 
     from tfrec.pipelines.fingerprints import take_fingerprints
-    from tfrec.pipelines.local import Execution, forget_stale_pushes, run_locally
+    from tfrec.pipelines.local import Execution, run_locally
     from tfrec.pipelines.pipeline import Places, create_pipeline
+    from tfrec.pipelines.staleness import forget_stale_judgements, forget_stale_pushes
 
     places = Places.of(config)
     fileio.makedirs(places.root)
     connection = metadata.sqlite_metadata_connection_config(os.path.join(places.root, "metadata.sqlite"))
     forget_stale_pushes(connection, places.push)
+    forget_stale_judgements(connection, places.push)
 
     def finished(execution: Execution, number: int, total: int) -> None:
         how = "reused" if execution.reused else f"ran in {execution.seconds:.1f} s"

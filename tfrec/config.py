@@ -174,6 +174,8 @@ class Gates:
     """What a model must reach on the test part before it is blessed and pushed.
 
     The metric is compared with each named baseline times `margin`; `minimum_coverage` is a share of the catalogue.
+    `served` is what is asked beside the model that is served, on the same users: `not-worse` (it must not be worse by
+    a paired test), `better` (its metric must be above) or `ignore`.
     `audit` is the JSON file of an audit, whose harmful modalities the model must not read; "" for none.
     """
 
@@ -181,6 +183,7 @@ class Gates:
     better_than: tuple[str, ...] = ("MostPop",)
     margin: float = 1.0
     minimum_coverage: float = 0.0
+    served: str = "not-worse"
     audit: str = ""
 
 

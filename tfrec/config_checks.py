@@ -19,6 +19,7 @@ CHOICES = {
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
+    "gates.served": ("not-worse", "better", "ignore"),
     "serving.index": ("exact", "partitioned", "auto"),
     "training.mixed_precision": ("", "float32", "mixed_bfloat16", "mixed_float16"),
 }

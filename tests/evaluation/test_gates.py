@@ -5,8 +5,8 @@ import pytest
 from tfrec.alarms.alarm import Alarm
 from tfrec.config import Gates
 from tfrec.evaluation.audit_record import AuditRecord
-from tfrec.evaluation.gates import check_gates, check_index, check_modalities
-from tfrec.evaluation.result import Estimate, Evaluation, Outcome
+from tfrec.evaluation.gates import check_gates, check_index, check_modalities, check_served
+from tfrec.evaluation.result import Difference, Estimate, Evaluation, Outcome
 
 
 def outcome(name, ndcg, coverage=0.5):
@@ -112,3 +112,26 @@ def test_an_index_that_finds_less_than_was_asked_is_not_blessed(record, measured
         f"The partitioned index {measured}, and serving.recall asks for 95.0%; export again, or set serving.index to "
         "exact."
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "apart", "p_value", "blessed"),
+    [
+        ("not-worse", -0.02, 0.01, False),
+        ("not-worse", -0.02, 0.3, True),
+        ("not-worse", 0.01, 0.9, True),
+        ("not-worse", 0.0, 1.0, True),
+        ("better", 0.01, 0.9, True),
+        ("better", 0.0, 1.0, False),
+        ("better", -0.001, 0.9, False),
+        ("ignore", -0.2, 0.001, True),
+    ],
+)
+def test_the_served_model_is_a_gate_of_its_own(evaluation, asked, apart, p_value, blessed):
+    served = outcome("served version 3", 0.3 - apart)
+    differences = (Difference("served version 3", "ndcg@10", apart, None, None, p_value),)
+    evaluation = dataclasses.replace(evaluation, baselines=(served,), differences=differences)
+    reasons = check_served(Gates(served=asked), evaluation, "served version 3", "Mind the split.")
+    assert (reasons == []) == blessed
+    if reasons:
+        assert f"asks for a model that is {asked.replace('-', ' ')}. Mind the split." in reasons[0]

@@ -13,6 +13,8 @@ from tfrec.data.vocabulary import FeatureSpace, fit_feature_space
 from tfrec.errors import ConfigError, DataError, TfrecError
 from tfrec.export.manifest import read_manifest
 from tfrec.pipelines.run import run_pipeline
+from tfrec.steps.push import versions
+from tfrec.steps.rollback import roll_back
 
 ODD = ["two\nlines", " of ", "été", "with 3 spaces", "two\nlines"]
 INGESTION = ["CatalogueIngest", "ContentEncoder", "EventIngest", "StatisticsGen", "SchemaGen", "ExampleValidator"]
@@ -44,7 +46,7 @@ class Shop:
         return run_pipeline(str(path), said.append), said
 
     def versions(self):
-        return sorted(os.listdir(self.world.folder / "out" / "serving" / "shop"))
+        return versions(str(self.world.folder / "out" / "serving" / "shop"))
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +123,25 @@ def test_a_model_that_is_not_good_enough_is_not_pushed(shop, first):
 def test_going_back_to_earlier_settings_serves_their_model_again(shop, first):
     other, _ = shop.run(training={"epochs": 2})
     back, _ = shop.run()
-    assert ran(back) == ["Pusher"]
+    assert ran(back) == ["RetrievalEvaluator", "Pusher"]  # beside the model that is served meanwhile
+    with open(os.path.join(back.evaluation, "metrics.json")) as file:
+        assert json.load(file)["served"] == int(os.path.basename(other.pushed))
     assert int(os.path.basename(back.pushed)) > int(os.path.basename(other.pushed))
     assert read_manifest(back.pushed)["training"]["epochs"] == 3
+
+
+@pytest.mark.slow
+def test_a_model_that_was_rolled_back_is_not_pushed_again(shop, first):
+    shop.run(training={"epochs": 2})
+    latest, _ = shop.run()
+    done = roll_back(os.path.dirname(latest.pushed), why="a test")
+    versions = shop.versions()
+    result, _ = shop.run()
+    assert ran(result) == ["RetrievalEvaluator", "Pusher"] and not result.blessed
+    assert f"withdrawn as version {done.withdrawn} by a rollback" in result.reasons[0]
+    assert shop.versions() == versions
+    roll_back(os.path.dirname(latest.pushed), to=done.withdrawn)
+    assert shop.run()[0].blessed
 
 
 @pytest.mark.slow

@@ -7,24 +7,8 @@ import pytest
 import yaml
 
 from tfrec.errors import ConfigError, ServableError
-from tfrec.steps.push import latest_servable, push, remove_old_versions, versions
+from tfrec.steps.push import latest_servable, remove_old_versions, versions
 from tfrec.steps.rollback import roll_back, rollbacks, withdrawn_models
-
-
-@pytest.fixture
-def served(tmp_path):
-    """Pushes a model called `name` and returns its version; `served.directory` is the folder of versions."""
-
-    def push_model(name, keep=0):
-        source = tmp_path / "made" / name
-        if not source.exists():
-            (source / "assets.extra").mkdir(parents=True)
-            (source / "saved_model.pb").write_bytes(b"a graph")
-            (source / "assets.extra" / "tfrec_manifest.json").write_text(json.dumps({"name": name}))
-        return int(os.path.basename(push(str(source), push_model.directory, keep)))
-
-    push_model.directory = str(tmp_path / "served" / "shop")
-    return push_model
 
 
 def model_of(folder):

@@ -22,7 +22,7 @@ def add_to(commands: Any) -> None:
         commands,
         "evaluate",
         _run,
-        "measure the exported model on the test part, beside MostPop, item-kNN, EASE and ALS",
+        "measure the exported model on the test part, beside the served one, MostPop, item-kNN, EASE and ALS",
         "tfrec evaluate -c tfrec.yaml",
         "It asks what split.protocol asks, by default for known items; for several seeds see `benchmark quality`.\n"
         "Items held out of training are ranked too, from each of their modalities alone and from all together.\n"
@@ -49,7 +49,9 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     with output.progress() as progress:
         dataset, report = ingest(config, places.data, progress)
     history = [] if given.model else _history(places)
-    outcome = evaluate_servable(config, dataset, model, places.evaluation(model), report, history, output.say)
+    outcome = evaluate_servable(
+        config, dataset, model, places.evaluation(model), report, history, output.say, config.push_directory
+    )
     for result in (*outcome.further, outcome.warm, outcome.cold):
         if result is not None:
             output.show(console_table(result))

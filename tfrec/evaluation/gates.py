@@ -20,6 +20,31 @@ def check_gates(gates: Gates, evaluation: Evaluation, alarms: Sequence[Alarm] = 
     return [*_missed(gates, evaluation), *(_reason(alarm) for alarm in alarms if alarm.name != BELOW_MOST_POP)]
 
 
+def check_served(gates: Gates, evaluation: Evaluation, served: str, caution: str = "") -> list[str]:
+    """Return why the model is not blessed beside the one that is served; see `tfrec.config.Gates.served`.
+
+    Args:
+        served: the name under which the served model was evaluated on the same users.
+        caution: a sentence that is added to a reason.
+    """
+    metric = gates.metric
+    found = evaluation.difference(served, metric)
+    if gates.served == "ignore" or found is None or found.value is None:
+        return []
+    certain = found.p_value is not None and found.p_value < 1 - evaluation.confidence
+    if found.value > 0 or (gates.served == "not-worse" and not (found.value < 0 and certain)):
+        return []
+    ours, theirs = (evaluation.outcome(name).metrics[metric].value for name in (evaluation.model.name, served))
+    p_value = (
+        "" if found.p_value is None else f", p {found.p_value:.2g} by a paired t-test over {evaluation.users} users"
+    )
+    reason = (
+        f"{metric} is {ours:.4f} on {evaluation.task}, and that of the {served} {theirs:.4f}{p_value}; "
+        f"gates.served asks for a model that is {gates.served.replace('-', ' ')}."
+    )
+    return [f"{reason} {caution}".rstrip()]
+
+
 def check_modalities(audit: AuditRecord, read: Sequence[str]) -> list[str]:
     """Return why a model that reads the item features `read` is not blessed, by what an audit found.
 

@@ -17,7 +17,7 @@ from tfrec.evaluation.wording import ACCURACY, label, number
 
 # Drawn in colours nobody would choose, which `_themed` then replaces by the page's CSS variables.
 _INK, _MUTED, _RULE, _PAPER = "#010203", "#010204", "#010205", "#010206"
-_SERIES = tuple(f"#0102{16 + number:02x}" for number in range(6))
+_SERIES = tuple(f"#0102{16 + number:02x}" for number in range(7))
 _VARIABLES = {
     _INK: "--ink",
     _MUTED: "--muted",
@@ -26,8 +26,8 @@ _VARIABLES = {
     **{colour: f"--series-{order}" for order, colour in enumerate(_SERIES)},
 }
 # A baseline keeps its colour and marker from one plot to the next; the model has the first.
-_PLACES = {"MostPop": 1, "ItemKNN": 2, "EASE": 3, "Random": 4}
-_MARKERS = "osD^vP"
+_PLACES = {"MostPop": 1, "ItemKNN": 2, "EASE": 3, "Random": 4, "ALS": 5}
+_MARKERS = "osD^vP*"
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tfrec",

@@ -18,7 +18,7 @@ from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
 from tfrec.evaluation.audit_record import read_audit
-from tfrec.evaluation.gates import check_gates, check_index, check_modalities
+from tfrec.evaluation.gates import check_gates, check_index, check_modalities, check_served
 from tfrec.evaluation.protocol import baselines_left_out, evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
@@ -28,6 +28,7 @@ from tfrec.evaluation.tasks import Task, cold_task, sampled, warm_task
 from tfrec.export.add_items import embed_catalogue
 from tfrec.export.loaded import LoadedServable
 from tfrec.steps.alarms import servable_alarms
+from tfrec.steps.served import STABLE_SPLITS, check_withdrawn, served_model
 from tfrec.training.interactions import interactions
 
 NAME = "tfrec"
@@ -45,6 +46,7 @@ class Assessment:
         reasons: why the model is not blessed, one sentence each.
         directory: where report.json and report.html are.
         alarms: what is wrong with the model or its data, see docs/alarms.md.
+        compared_with: the `servable_identity` of the served model that it was compared with, "" for none.
     """
 
     warm: Evaluation
@@ -53,6 +55,7 @@ class Assessment:
     directory: str
     further: tuple[Evaluation, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    compared_with: str = ""
 
     @property
     def blessed(self) -> bool:
@@ -75,8 +78,9 @@ def evaluate_servable(
     report: DataReport | None = None,
     history: Sequence[Mapping[str, float]] = (),
     say: Callable[[str], None] = print,
+    push_directory: str = "",
 ) -> Assessment:
-    """Evaluate the model that is served, write report.json and report.html, and check the gates.
+    """Evaluate a servable beside the one that is served, write report.json and report.html, and check the gates.
 
     Args:
         config: the configuration the model was made with.
@@ -85,6 +89,7 @@ def evaluate_servable(
         destination: folder for the report.
         report: the ingestion report, shown beside the results.
         history: the logs of the training epochs.
+        push_directory: where the model that is served now lies; "" compares with none.
 
     Raises:
         ConfigError: if the configured protocol has no task that a gate can judge.
@@ -102,6 +107,7 @@ def evaluate_servable(
     if settings.users:
         tasks = tuple(sampled(task, settings.users, config.split.seed) for task in tasks)
     say(f"evaluating on {len(tasks[0].users):,} users and {len(tasks[0].candidates):,} known items")
+    served = served_model(push_directory, servable, say)
     results = []
     for task in tasks:
         queries = _queries(config, dataset, model, task)
@@ -110,7 +116,7 @@ def evaluate_servable(
         results.append(
             evaluate(
                 EmbeddingRecommender(NAME, queries, model.vectors),
-                fitted_baselines(task),
+                [*fitted_baselines(task), *([served.recommender(config, dataset, task)] if served else [])],
                 task,
                 _cut_offs(settings.k, task),
                 item_vectors=model.vectors,
@@ -127,6 +133,8 @@ def evaluate_servable(
         say(str(alarm))
     reasons = [
         *check_gates(config.gates, warm_result, alarms),
+        *(check_served(config.gates, warm_result, served.name, _caution(config)) if served else []),
+        *check_withdrawn(push_directory, servable),
         *_unaudited(config, model),
         *check_index(model.manifest.get("index", {}), config.serving.recall),
     ]
@@ -147,15 +155,34 @@ def evaluate_servable(
         created=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
     write_report(page, destination)
-    assessment = Assessment(warm_result, cold_result, reasons, destination, tuple(further), tuple(alarms))
+    assessment = Assessment(
+        warm_result,
+        cold_result,
+        reasons,
+        destination,
+        tuple(further),
+        tuple(alarms),
+        served.identity if served else "",
+    )
     judgement = {
         "blessed": assessment.blessed,
         "reasons": reasons,
         "alarms": [alarm.to_json() for alarm in alarms],
         "metrics": assessment.metrics(),
+        "served": served.version if served else None,
     }
     write_text(os.path.join(destination, "metrics.json"), json.dumps(judgement, indent=1))
     return assessment
+
+
+def _caution(config: Config) -> str:
+    """What to know of a comparison with a model that was trained on an earlier division of the events."""
+    if config.split.by in STABLE_SPLITS:
+        return ""
+    return (
+        f"With split.by {config.split.by} the served model may have been trained on some of these test events; "
+        "split by time to be sure."
+    )
 
 
 def _unaudited(config: Config, model: LoadedServable) -> list[str]:
