@@ -119,6 +119,7 @@ def create_pipeline(
         transform_graph=transform.outputs["transform_graph"],
         section=sections.training_section(config),
         directory=places.training,
+        served=places.push,
         code=code,
     )
     evaluator = RetrievalEvaluator(

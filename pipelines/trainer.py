@@ -46,6 +46,7 @@ class Trainer(BaseComponent):
         examples, catalogue, media, embeddings, transform_graph: channels of the components before.
         section: `training_section` of the configuration.
         directory: folder of the training state, which outlives the run so that a killed training goes on.
+        served: folder of the versions that are served, from whose latest the training may start.
         code: hash of the source; run_fn is given by its name, which says nothing of what it does.
     """
 
@@ -61,9 +62,10 @@ class Trainer(BaseComponent):
         transform_graph: BaseChannel,
         section: str,
         directory: str,
+        served: str,
         code: str,
     ):
-        custom_config: dict[str, Any] = {"section": section, "directory": directory, "code": code}
+        custom_config: dict[str, Any] = {"section": section, "directory": directory, "served": served, "code": code}
         spec = TrainerSpec(
             examples=examples,
             catalogue=catalogue,

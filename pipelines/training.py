@@ -15,6 +15,7 @@ from tfrec.pipelines.feature_space import feature_space_of
 from tfrec.pipelines.progress import steps_logged
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import read_dataset
+from tfrec.steps.served import served_trainings
 from tfrec.training.trainer import train
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,14 @@ def run_fn(arguments: FnArgs) -> None:
     fileio.makedirs(arguments.model_run_dir)
     space.save(os.path.join(arguments.model_run_dir, "feature_space.json"))
     trained = train(
-        config, dataset, settings["directory"], space, cache_of(places["embeddings"]), LOG.info, steps_logged(LOG)
+        config,
+        dataset,
+        settings["directory"],
+        space,
+        cache_of(places["embeddings"]),
+        LOG.info,
+        steps_logged(LOG),
+        served_trainings(settings["served"]),
     )
     with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(trained.history))

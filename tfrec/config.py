@@ -127,6 +127,8 @@ class Training:
             costs there are its items, which are nearly as many with fewer rows, so more rows make an epoch shorter.
         learning_rate, weight_decay, warmup, schedule: AdamW and its schedule (constant or cosine).
         accumulate: batches whose gradients are added up before the weights change.
+        warm_start: start from the model that is served (`tfrec.training.warm_start`); `warm_epochs`: epochs of a
+            training that does, 0 for as many as of one that starts afresh.
         search_weight: weight of the loss that teaches the query tower free text.
         strategy: one, mirrored, multi-worker or tpu; the replicas share the rows and the items of each step.
         jit: compile the train step with XLA.
@@ -149,6 +151,8 @@ class Training:
     warmup: float = 0.05
     schedule: str = "cosine"
     accumulate: int = 1
+    warm_start: bool = False
+    warm_epochs: int = 0
     search_weight: float = 0.2
     strategy: str = "one"
     jit: bool = False

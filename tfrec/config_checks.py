@@ -51,6 +51,7 @@ _NOT_NEGATIVE = [
     "training.encoder_epochs",
     "training.encoder_batch_size",
     "training.patience",
+    "training.warm_epochs",
     "training.weight_decay",
     "training.search_weight",
     "evaluation.bootstrap",

@@ -40,6 +40,7 @@ def _run(given: argparse.Namespace, output: Output) -> int:
     places = Workspace.of(config)
     from tfrec.data.ingest import QUARANTINE_FILE, ingest
     from tfrec.export.export import export_servable
+    from tfrec.steps.served import served_trainings
     from tfrec.training.cluster import Workers
     from tfrec.training.strategy import build_strategy
     from tfrec.training.trainer import train
@@ -51,7 +52,10 @@ def _run(given: argparse.Namespace, output: Output) -> int:
         dataset, report = ingest(config, places.data_of(workers.number), progress)
         for sentence in report.sentences():
             output.say(sentence)
-        trained = train(config, dataset, places.training, say=output.say, progress=progress, strategy=strategy)
+        served = served_trainings(config.push_directory)
+        trained = train(
+            config, dataset, places.training, say=output.say, progress=progress, strategy=strategy, served=served
+        )
         if not workers.chief:
             workers.wait()
             output.say(f"worker {workers.number} of {workers.count} has trained; the chief exports the model")

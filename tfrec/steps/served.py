@@ -16,8 +16,8 @@ from tfrec.errors import ServableError
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.tasks import Task
 from tfrec.export.loaded import LoadedServable
-from tfrec.export.manifest import servable_identity
-from tfrec.steps.push import latest_servable
+from tfrec.export.manifest import read_manifest, servable_identity
+from tfrec.steps.push import latest_servable, version_folder, versions
 from tfrec.steps.rollback import rollbacks, withdrawn_models
 from tfrec.training.interactions import interactions
 
@@ -99,6 +99,17 @@ def served_model(push_directory: str, model: str, say: Callable[[str], None]) ->
     except ServableError as error:
         say(f"the model is compared with no served one: {error}")
         return None
+
+
+def served_trainings(push_directory: str) -> list[str]:
+    """The fingerprint of the training that each served version came from, the latest last; "" where none is told."""
+    found = []
+    for version in versions(push_directory):
+        try:
+            found.append(str(read_manifest(version_folder(push_directory, version))["hashes"]["data"]))
+        except (ServableError, KeyError):
+            found.append("")
+    return found
 
 
 def check_withdrawn(push_directory: str, model: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -32,8 +32,11 @@ def train_collaborative(
     inputs: ItemInputs,
     directory: str,
     say: Say,
+    begin: Callable[[Mapping, ItemInputs], None] | None = None,
 ) -> tuple[list[dict[str, float]], AlarmBell]:
     """Train `model`, made for `model.content: regression`, in stages; arguments and errors as of `fit`.
+
+    `begin` is given the encoded content of the catalogue too.
 
     Encoders that are to be trained learn first, in a model that knows items by content alone. Then the table is
     learned from events alone, and everything that is solved for follows, which is quick and done anew each time.
@@ -44,7 +47,8 @@ def train_collaborative(
     ids = ItemInputs({"id": inputs.arrays["id"]}, None, inputs.search_owner[:0])
     # The table knows of no content, so there is no encoder that could be trained with it or that it depends on.
     table_alone = dataclasses.replace(prepared, encoders={})
-    history, bell = fit(config, table_alone, model, ids, directory, say)
+    at_first = (lambda batch: begin(batch, content)) if begin else None
+    history, bell = fit(config, table_alone, model, ids, directory, say, at_first)
     if config.model.factors:
         set_factors(model, prepared.pairs, prepared.known, config.training.seed)
     embedder = Embedder(model, config.serving.history)

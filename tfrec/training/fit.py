@@ -61,7 +61,13 @@ class Prepared:
 
 
 def fit(
-    config: Config, prepared: Prepared, model: TwoTower, inputs: ItemInputs, directory: str, say: Say
+    config: Config,
+    prepared: Prepared,
+    model: TwoTower,
+    inputs: ItemInputs,
+    directory: str,
+    say: Say,
+    begin: Callable[[Mapping], None] | None = None,
 ) -> tuple[list[dict[str, float]], AlarmBell]:
     """Train `model`, or go on where it was interrupted; it ends with the weights of the epoch that is kept.
 
@@ -69,6 +75,7 @@ def fit(
         config: the configuration; `config.training` decides the run.
         inputs: what the items' content is read from.
         directory: folder of checkpoints and logs.
+        begin: called with a batch before the first step of a training that does not go on, to change the fresh model.
 
     Returns:
         The logs of each epoch, and the alarms.
@@ -116,6 +123,8 @@ def fit(
     )
     if state:
         say("the trained model is up to date" if state["finished"] else _going_on(state))
+    elif begin is not None:
+        begin(next(batches.epoch(0, 0)))
     bell = AlarmBell(say, training_leakage(config, prepared.dataset, batches.sampler))
     for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
         if keeper.finished:

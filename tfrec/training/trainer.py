@@ -20,10 +20,12 @@ from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower, search_feature
 from tfrec.training.collaborative import train_collaborative
+from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.fit import Prepared, Say, fit
 from tfrec.training.interactions import Interactions, interactions
 from tfrec.training.strategy import build_strategy
 from tfrec.training.validation import validation_question
+from tfrec.training.warm_start import STATES, WarmStart, chosen_start, forget_states, save_state
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,6 +68,7 @@ def train(
     say: Say = print,
     progress: Progress | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    served: Sequence[str] = (),
 ) -> Trained:
     """Train a model, or go on with one that was interrupted.
 
@@ -78,6 +81,8 @@ def train(
         say: called with a line per epoch.
         progress: called with (what, done, total) while the catalogue is encoded.
         strategy: what `build_strategy` gave, where it was made before the data were read; made here by default.
+        served: fingerprints of the trainings that the served versions came from, the latest last; with
+            `training.warm_start` the training starts from that one.
 
     Raises:
         DataError: if the training part has no events.
@@ -97,6 +102,10 @@ def train(
     strategy = strategy or build_strategy(training)
     with strategy.scope():
         encoders = build_encoders(config)
+    start = chosen_start(config, training_fingerprint(config, dataset, encoders), directory, served, say)
+    if start:
+        training = dataclasses.replace(training, epochs=training.warm_epochs or training.epochs)
+        config = dataclasses.replace(config, training=training)
     pairs = interactions(dataset.train, len(dataset.users))
     prepared = Prepared(dataset, space, known, pairs, strategy, encoders, validation_question(config, dataset))
     inputs = item_inputs(
@@ -109,12 +118,25 @@ def train(
         search_feature(config.schema) if config.model.use_search else "",
         progress,
     )
+    ids = dataset.catalogue.ids[known]
     with strategy.scope():
         model = build_model(config, blueprint, encoders)
+        earlier = WarmStart(start, config, encoders) if start else None
+
+    def begin(batch: Mapping, content: ItemInputs | None = None) -> None:
+        if earlier is not None:
+            newcomers = earlier.newcomers(content, dataset.catalogue, known) if content is not None else None
+            kept = earlier.into(model, batch, space, ids, newcomers)
+            say(f"starting from the served model, which knows {kept:,} of the {len(ids):,} known items")
+
     if config.model.content == "regression":
-        history, bell = train_collaborative(config, blueprint, prepared, model, inputs, directory, say)
+        history, bell = train_collaborative(config, blueprint, prepared, model, inputs, directory, say, begin)
     else:
-        history, bell = fit(config, prepared, model, inputs, directory, say)
+        history, bell = fit(config, prepared, model, inputs, directory, say, begin)
+    if training.warm_start:
+        name = training_fingerprint(config, dataset, encoders)
+        save_state(os.path.join(directory, STATES, name), config, space, ids, model)
+        forget_states(directory, [*served, name])
     bell.validation = prepared.validation(config, inputs, Embedder(model, config.serving.history))
     alarms = bell.at_the_end()
     return Trained(config, blueprint, encoders, model, inputs, prepared.pairs, history, alarms, bell.measured)
