@@ -24,7 +24,9 @@ from tfrec.pipelines.tables import catalogue_shards
 from tfrec.schema import Events
 
 
-def checked_events(pipeline: beam.Pipeline, config: Config, catalogue: str, folder: str) -> Iterator[CheckedPiece]:
+def checked_events(
+    pipeline: beam.Pipeline, config: Config, catalogue: str, folder: str, since: int | None = None
+) -> Iterator[CheckedPiece]:
     """The pieces of data.events in the order of the file, checked on the workers of `pipeline`.
 
     Args:
@@ -32,6 +34,7 @@ def checked_events(pipeline: beam.Pipeline, config: Config, catalogue: str, fold
         config: with the schema and the events file.
         catalogue: the artifact of `CatalogueIngest`.
         folder: where the workers leave what they found; it must not exist, and is removed once all is read.
+        since: rows of an earlier time, seconds since 1970, are passed over; None for none.
 
     Raises:
         ConfigError, DataError: as `tfrec.data.ingest.ingest_events`, for what concerns the events file.
@@ -43,7 +46,7 @@ def checked_events(pipeline: beam.Pipeline, config: Config, catalogue: str, fold
             pipeline
             | "pieces" >> beam.Create(list(enumerate(pieces)))
             | "spread" >> beam.Reshuffle()
-            | "check" >> beam.ParDo(_Check(config.schema.events, catalogue_shards(catalogue), folder))
+            | "check" >> beam.ParDo(_Check(config.schema.events, catalogue_shards(catalogue), folder, since))
         )
         run_beam(pipeline)
         for number in range(len(pieces)):
@@ -56,9 +59,9 @@ def checked_events(pipeline: beam.Pipeline, config: Config, catalogue: str, fold
 class _Check(beam.DoFn):
     """Checks a piece and leaves the result in `folder`; one that is tried again replaces what was there."""
 
-    def __init__(self, schema: Events, catalogue: list[str], folder: str):
+    def __init__(self, schema: Events, catalogue: list[str], folder: str, since: int | None):
         super().__init__()
-        self.schema, self.catalogue, self.folder = schema, catalogue, folder
+        self.schema, self.catalogue, self.folder, self.since = schema, catalogue, folder, since
         self.rows = beam.metrics.Metrics.counter("tfrec.ingestion", "events_read")
 
     def setup(self) -> None:
@@ -66,7 +69,7 @@ class _Check(beam.DoFn):
 
     def process(self, numbered: tuple[int, Piece]) -> list[None]:
         number, piece = numbered
-        checked = [check_piece(table, self.schema, self.items) for table in read_piece(piece)]
+        checked = [check_piece(table, self.schema, self.items, self.since) for table in read_piece(piece)]
         partial = os.path.join(self.folder, uuid.uuid4().hex)
         with tf.io.gfile.GFile(partial, "wb") as file:
             file.write(pickle.dumps(checked))

@@ -19,7 +19,14 @@ from tfrec.pipelines.artifacts import CatalogueMedia, IngestionReport
 from tfrec.pipelines.events_transform import checked_events
 from tfrec.pipelines.progress import steps_logged
 from tfrec.pipelines.sections import config_of
-from tfrec.pipelines.tables import ITEMS, SPLITS, read_ingested_catalogue, write_catalogue, write_dataset
+from tfrec.pipelines.tables import (
+    ITEMS,
+    SPLITS,
+    read_earlier,
+    read_ingested_catalogue,
+    write_catalogue,
+    write_dataset,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +69,7 @@ def EventIngest(
     events_path: Parameter[str],
     users_path: Parameter[str],
     section: Parameter[str],
+    earlier: Parameter[str],
     fingerprint: Parameter[str],
     code: Parameter[str],
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
@@ -74,13 +82,16 @@ def EventIngest(
         report: quarantine and report of both ingestions together.
         items_path, events_path, users_path: data.items, data.events and data.users of the configuration.
         section: `events_section` of the configuration.
+        earlier: examples of an earlier run, to which newer events are added; "" reads all events of the file.
         fingerprint, code: hashes of the input and of the source, for the cache only.
         beam_pipeline: with the options of `pipeline.beam`.
     """
     config = config_of(section, items=items_path, events=events_path, users=users_path)
     ingested = read_ingested_catalogue(config, catalogue.uri, media.uri, catalogue_report.uri)
-    checked = checked_events(beam_pipeline, config, catalogue.uri, os.path.join(report.uri, "pieces"))
-    dataset, found = ingest_events(config, ingested, report.uri, checked)
+    before = read_earlier(config, earlier) if earlier else None
+    pieces = os.path.join(report.uri, "pieces")
+    checked = checked_events(beam_pipeline, config, catalogue.uri, pieces, before.until if before else None)
+    dataset, found = ingest_events(config, ingested, report.uri, checked, before)
     write_dataset(dataset, config, catalogue.uri, examples.uri)
     examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
     for sentence in found.sentences():

@@ -24,6 +24,8 @@ from tfrec.pipelines.tables import ANALYSED
 from tfrec.pipelines.trainer import Trainer
 from tfrec.pipelines.validation import ExampleValidator
 
+Parameter = Callable[[str, str], Any]
+
 BEAM_IN_MEMORY = ("--direct_running_mode=in_memory", "--direct_num_workers=1")
 """The default of `pipeline.beam`: on two cores faster than several processes, which start slowly."""
 
@@ -54,7 +56,8 @@ def create_pipeline(
     fingerprints: Fingerprints,
     places: Places,
     metadata=None,
-    parameter: Callable[[str, str], Any] = lambda name, value: value,
+    parameter: Parameter = lambda name, value: value,
+    earlier: str = "",
 ) -> Pipeline:
     """Connect the components.
 
@@ -68,27 +71,11 @@ def create_pipeline(
         metadata: connection configuration of ML Metadata, None where the runner brings its own.
         parameter: (name, value) -> what a component is given for a value that a run may choose; the files and their
             fingerprints are such.
+        earlier: examples of an earlier run, to which newer events are added; "" takes the events of the file alone.
     """
     code = fingerprints.code
-    items_path = parameter("items_path", config.data.items)
-    catalogue = CatalogueIngest(
-        items_path=items_path,
-        media_folder=parameter("media_folder", config.data.media),
-        section=sections.catalogue_section(config),
-        fingerprint=parameter("catalogue_fingerprint", fingerprints.catalogue),
-        code=code,
-    )
+    catalogue, events = ingestion(config, fingerprints, parameter, earlier)
     content = {"catalogue": catalogue.outputs["catalogue"], "media": catalogue.outputs["media"]}
-    events = EventIngest(
-        **content,
-        catalogue_report=catalogue.outputs["report"],
-        items_path=items_path,
-        events_path=parameter("events_path", config.data.events),
-        users_path=parameter("users_path", config.data.users),
-        section=sections.events_section(config),
-        fingerprint=parameter("events_fingerprint", fingerprints.events),
-        code=code,
-    )
     examples = events.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
     schema = SchemaGen(statistics=statistics.outputs["statistics"], code=code)
@@ -160,3 +147,30 @@ def create_pipeline(
         beam_pipeline_args=list(config.pipeline.beam or BEAM_IN_MEMORY),
         metadata_connection_config=metadata,
     )
+
+
+def ingestion(
+    config: Config, fingerprints: Fingerprints, parameter: Parameter, earlier: str
+) -> tuple[CatalogueIngest, EventIngest]:
+    """The components that read the files; arguments as of `create_pipeline`."""
+    items_path = parameter("items_path", config.data.items)
+    catalogue = CatalogueIngest(
+        items_path=items_path,
+        media_folder=parameter("media_folder", config.data.media),
+        section=sections.catalogue_section(config),
+        fingerprint=parameter("catalogue_fingerprint", fingerprints.catalogue),
+        code=fingerprints.code,
+    )
+    events = EventIngest(
+        catalogue=catalogue.outputs["catalogue"],
+        media=catalogue.outputs["media"],
+        catalogue_report=catalogue.outputs["report"],
+        items_path=items_path,
+        events_path=parameter("events_path", config.data.events),
+        users_path=parameter("users_path", config.data.users),
+        section=sections.events_section(config),
+        earlier=earlier,
+        fingerprint=parameter("events_fingerprint", fingerprints.events),
+        code=fingerprints.code,
+    )
+    return catalogue, events

@@ -56,10 +56,11 @@ class PipelineResult:
     components: list[ComponentRun]
 
 
-def run_pipeline(config_path: str, say: Callable[[str], None] = print) -> PipelineResult:
+def run_pipeline(config_path: str, say: Callable[[str], None] = print, since_last: bool = False) -> PipelineResult:
     """Run the pipeline of the configuration at `config_path` and return its outcome.
 
-    What has not changed since the last run is reused. While it runs, standard error goes to the log file, so `say`
+    With `since_last` only events after the newest one of the last run are read, and added to those it had. What has not
+    changed since the last run is reused. While it runs, standard error goes to the log file, so `say`
     must not write there.
 
     Raises:
@@ -77,7 +78,7 @@ def run_pipeline(config_path: str, say: Callable[[str], None] = print) -> Pipeli
     start = time.monotonic()
     with _only_run_in(folder), noise_in(log), progress_to(say):
         say("starting TFX")  # its import takes seconds, and prints warnings
-        result = _run(config, log, say)
+        result = _run(config, log, say, since_last)
     for anomaly in result.anomalies:
         say(f"unusual in the data: {anomaly}")
     for reason in result.reasons:
@@ -112,10 +113,11 @@ def _only_run_in(folder: str) -> Iterator[None]:
         yield
 
 
-def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult:
+def _run(config: Config, log: str, say: Callable[[str], None], since_last: bool) -> PipelineResult:
     from tfx.dsl.io import fileio
     from tfx.orchestration import metadata
 
+    from tfrec.pipelines.earlier import earlier_examples
     from tfrec.pipelines.fingerprints import take_fingerprints
     from tfrec.pipelines.local import Execution, run_locally
     from tfrec.pipelines.pipeline import Places, create_pipeline
@@ -131,7 +133,9 @@ def _run(config: Config, log: str, say: Callable[[str], None]) -> PipelineResult
         how = "reused" if execution.reused else f"ran in {execution.seconds:.1f} s"
         say(f"[{number}/{total}] {execution.name}: {how}")
 
-    pipeline = create_pipeline(config, take_fingerprints(config), places, metadata=connection)
+    fingerprints = take_fingerprints(config)
+    earlier = earlier_examples(connection, config, fingerprints.events) if since_last else ""
+    pipeline = create_pipeline(config, fingerprints, places, metadata=connection, earlier=earlier)
     return _result(run_locally(pipeline, finished), log)
 
 

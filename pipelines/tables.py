@@ -10,6 +10,7 @@ import numpy as np
 from tfx.dsl.io import fileio
 
 from tfrec.config import Config
+from tfrec.data.increment import Earlier
 from tfrec.data.ingest import MEDIA_FOLDER, QUARANTINE_FILE, IngestedCatalogue
 from tfrec.data.media import Media, open_media
 from tfrec.data.quarantine import Quarantine
@@ -24,7 +25,7 @@ from tfrec.data.records import (
 )
 from tfrec.data.report import FileCount
 from tfrec.data.split import PARTS
-from tfrec.data.tables import Catalogue, Dataset, Users
+from tfrec.data.tables import Catalogue, Dataset, Users, joined
 
 ITEMS, USERS, TRAIN_USERS = "items", "users", "train_users"
 SPLITS = (*PARTS, USERS, TRAIN_USERS, ITEMS)
@@ -95,6 +96,14 @@ def read_dataset(config: Config, catalogue: str, media: str, examples: str) -> D
     # Items are held out of those that have events, with all their events: the cold part names each of them.
     held_out = np.unique(parts["cold"].item).astype(np.int32)
     return Dataset(catalogue=items, users=users, held_out=held_out, **parts)
+
+
+def read_earlier(config: Config, examples: str) -> Earlier:
+    """What the ingestion kept that wrote the folder `examples`, from these splits alone."""
+    items = read_catalogue_examples([_split_file(examples, ITEMS)], config.schema)
+    users = read_users_examples([_split_file(examples, USERS)], config.schema)
+    parts = [read_events_examples([_split_file(examples, part)], config.schema, items, users) for part in PARTS]
+    return Earlier(items.ids, users, joined(*parts))
 
 
 def _trained_on(dataset: Dataset) -> Users:

@@ -30,12 +30,16 @@ def add_to(commands: Any) -> None:
         _run,
         "run the TFX pipeline, from ingestion to a pushed model",
         "tfrec pipeline run -c tfrec.yaml\n"
+        "tfrec pipeline run -c tfrec.yaml --since last\n"
         "tfrec pipeline run -c tfrec.yaml --runner kubeflow --endpoint http://localhost:8888",
         "What has not changed since the last run is reused. On this machine the exit status is 1 if the model is not "
         "blessed; on Kubeflow the command ends when the run is accepted.",
     )
     add_config(parser)
     parser.add_argument("--runner", choices=("local", "kubeflow"), default="local", help="where to run it")
+    parser.add_argument(
+        "--since", choices=("last",), help="read only events after the newest one of the last run, and add them to its"
+    )
     parser.add_argument("--endpoint", default="", metavar="URL", help="of Kubeflow Pipelines' API")
     parser.add_argument("--experiment", default="Default", metavar="NAME", help="of Kubeflow, made if it is not there")
     parser.add_argument("--namespace", default=None, metavar="NAME", help="of the user, where there are several")
@@ -108,10 +112,12 @@ def _submit(given: argparse.Namespace, output: Output) -> int:
 def _run(given: argparse.Namespace, output: Output) -> int:
     require_tfx()
     if given.runner == "kubeflow":
+        if given.since:
+            raise ConfigError("--since last goes by the last run on this machine; leave it out with --runner kubeflow")
         return _submit(given, output)
     from tfrec.pipelines.run import run_pipeline
 
-    result = run_pipeline(given.config, output.say)
+    result = run_pipeline(given.config, output.say, since_last=given.since is not None)
     show_evaluation(result.evaluation, output)
     output.say(f"report: {result.evaluation}/report.html")
     output.say(f"quarantined rows: {result.quarantine}")

@@ -23,13 +23,14 @@ from tfrec.schema import Schema
 
 
 class EventRows(NamedTuple):
-    """Events in the order of the file, the users with those met only here, how many rows there were, and how many of
-    them were left out."""
+    """Events in the order of the file, the users with those met only here, how many rows there were, how many of them
+    were left out, and how many more were passed over because they are older than what is asked for."""
 
     events: Events
     users: Users
     read: int
     left_out: int
+    passed: int
 
 
 class CheckedPiece(NamedTuple):
@@ -42,7 +43,7 @@ class CheckedPiece(NamedTuple):
             is large enough.
         users: object array of str, the ids in the order in which they first occur.
         found: rejected rows; `noted`: what was noted of rows that may turn out to be repeated or left out.
-        read: how many rows the piece has.
+        read: how many rows the piece has, without the `passed` ones, which are older than what is asked for.
     """
 
     path: str
@@ -52,16 +53,19 @@ class CheckedPiece(NamedTuple):
     found: Quarantine
     noted: Quarantine
     read: int
+    passed: int
 
 
-def checked_pieces(pieces: Iterable[Table], wanted: EventsSchema, catalogue: Catalogue) -> Iterator[CheckedPiece]:
-    """Check one piece of the file after the other.
+def checked_pieces(
+    pieces: Iterable[Table], wanted: EventsSchema, catalogue: Catalogue, since: int | None = None
+) -> Iterator[CheckedPiece]:
+    """Check one piece of the file after the other; `since` as in `check_piece`.
 
     Raises:
         ConfigError: as `check_piece`.
     """
     items = pd.Index(catalogue.ids, dtype=object)
-    return (check_piece(piece, wanted, items) for piece in pieces)
+    return (check_piece(piece, wanted, items, since) for piece in pieces)
 
 
 def merged(pieces: Iterable[CheckedPiece], schema: Schema, users: Users, quarantine: Quarantine) -> EventRows:
@@ -78,7 +82,7 @@ def merged(pieces: Iterable[CheckedPiece], schema: Schema, users: Users, quarant
     """
     wanted = schema.events
     numbers = UserNumbers(users)
-    parts, noted, names, read = [], Quarantine(), dict[str, None](), 0
+    parts, noted, names, read, passed = [], Quarantine(), dict[str, None](), 0, 0
     for piece in pieces:
         user = numbers.numbers(piece.users)[piece.columns["user"]]
         parts.append(piece.columns | {"user": user})
@@ -86,6 +90,7 @@ def merged(pieces: Iterable[CheckedPiece], schema: Schema, users: Users, quarant
         noted.add(piece.noted)
         names.update(dict.fromkeys(piece.names))
         read += piece.read
+        passed += piece.passed
     if not names:  # pieces of JSON Lines, none of which could know that no other has an object
         raise DataError(f"{piece.path} {NO_OBJECT}")
     table = Table("events", piece.path, pd.DataFrame(columns=list(names)), [])
@@ -106,11 +111,16 @@ def merged(pieces: Iterable[CheckedPiece], schema: Schema, users: Users, quarant
         columns[name] = columns[name][keep]
     all_users, rows = numbers.table(columns.pop("user"), schema.users)
     context = {feature.name: columns.pop(f"context {feature.name}") for feature in wanted.context}
-    return EventRows(Events(user=rows, context=context, **columns), all_users, read, left_out)
+    return EventRows(Events(user=rows, context=context, **columns), all_users, read, left_out, passed)
 
 
-def check_piece(table: Table, wanted: EventsSchema, items: pd.Index) -> CheckedPiece:
-    """Check the rows of a piece of the file; `items` are the ids of the catalogue.
+def check_piece(table: Table, wanted: EventsSchema, items: pd.Index, since: int | None = None) -> CheckedPiece:
+    """Check the rows of a piece of the file.
+
+    Args:
+        items: ids of the catalogue.
+        since: rows of an earlier time, seconds since 1970, are passed over; None for none. One whose time is no time
+            is refused with all other faults.
 
     Raises:
         ConfigError: if the piece has all columns of the file, and the schema names another.
@@ -118,6 +128,7 @@ def check_piece(table: Table, wanted: EventsSchema, items: pd.Index) -> CheckedP
     found, noted = Quarantine(), Quarantine()
     names = list(table.frame.columns)
     table = _completed(table, wanted)
+    table, passed = (table, 0) if since is None else _newer(table, wanted.time, since)
     rows = len(table.frame)
     found.add_malformed(table)
 
@@ -161,7 +172,14 @@ def check_piece(table: Table, wanted: EventsSchema, items: pd.Index) -> CheckedP
     columns |= {"row": kept.frame.index.to_numpy(np.int64), "user": codes.astype(np.int32)}
     columns |= {"digest": row_digests(kept.frame)} if wanted.time else {}
     columns |= {f"context {name}": column for name, column in context.items()}
-    return CheckedPiece(table.path, names, columns, ids, found, noted, table.rows_read)
+    return CheckedPiece(table.path, names, columns, ids, found, noted, table.rows_read, passed)
+
+
+def _newer(table: Table, column: str, since: int) -> tuple[Table, int]:
+    """The rows whose time in `column` is `since` or later or no time, and how many the others are."""
+    time, bad = time_column(table.frame[column].to_numpy())
+    keep = bad | (time >= since)
+    return dataclasses.replace(table, frame=table.frame[keep]), int((~keep).sum())
 
 
 def _completed(table: Table, wanted: EventsSchema) -> Table:

@@ -13,6 +13,7 @@ from tfrec.config import Config
 from tfrec.data.catalogue import build_catalogue
 from tfrec.data.contents import Progress, normalised_contents
 from tfrec.data.events import CheckedPiece, checked_pieces, merged
+from tfrec.data.increment import Earlier, added, moment, with_earlier_users
 from tfrec.data.media import write_media
 from tfrec.data.quarantine import Quarantine
 from tfrec.data.read import Table, read_pieces, read_table
@@ -37,11 +38,12 @@ class IngestedCatalogue(NamedTuple):
 
 
 class _Log(NamedTuple):
-    """Users and events, and the row counts of their files."""
+    """Users and events, the row counts of their files, and sentences about what was taken over from an earlier run."""
 
     users: Users
     events: Events
     files: Mapping[str, FileCount]
+    notes: tuple[str, ...] = ()
 
 
 def ingest(config: Config, directory: str, progress: Progress | None = None) -> tuple[Dataset, Report]:
@@ -73,17 +75,23 @@ def ingest_catalogue(config: Config, directory: str, progress: Progress | None =
 
 
 def ingest_events(
-    config: Config, ingested: IngestedCatalogue, directory: str, checked: Iterable[CheckedPiece] | None = None
+    config: Config,
+    ingested: IngestedCatalogue,
+    directory: str,
+    checked: Iterable[CheckedPiece] | None = None,
+    earlier: Earlier | None = None,
 ) -> tuple[Dataset, Report]:
     """The part of `ingest` that is left after `ingest_catalogue`; together they do the same.
 
     Args:
-        checked: the pieces of data.events in the order of the file, where other processes have read and checked them.
+        checked: the pieces of data.events in the order of the file, where other processes have read and checked them;
+            with `earlier`, since its newest event.
+        earlier: what an earlier ingestion kept: only newer events are read, and added to it before all are divided.
 
     Raises:
-        ConfigError, DataError: as `ingest`.
+        ConfigError, DataError: as `ingest`; also if there is no newer event.
     """
-    log = _read_log(config, ingested.catalogue, ingested.quarantine, checked)
+    log = _read_log(config, ingested.catalogue, ingested.quarantine, checked, earlier)
     return _finished(config, ingested, log, directory)
 
 
@@ -114,20 +122,36 @@ def _read_catalogue(config: Config, quarantine: Quarantine) -> tuple[Catalogue, 
 
 
 def _read_log(
-    config: Config, catalogue: Catalogue, quarantine: Quarantine, checked: Iterable[CheckedPiece] | None = None
+    config: Config,
+    catalogue: Catalogue,
+    quarantine: Quarantine,
+    checked: Iterable[CheckedPiece] | None = None,
+    earlier: Earlier | None = None,
 ) -> _Log:
     schema = config.schema
     users = read_table(config.data.users, "users") if config.data.users else None
     known_users = build_users(users, schema.users, quarantine)
-    if checked is None:
-        checked = checked_pieces(read_pieces(config.data.events, "events"), schema.events, catalogue)
-    rows = merged(checked, schema, known_users, quarantine)
     files = {"users": _counted(users, len(known_users), quarantine)} if users is not None else {}
+    if earlier is not None:
+        known_users = with_earlier_users(known_users, earlier.users)
+    if checked is None:
+        pieces = read_pieces(config.data.events, "events")
+        checked = checked_pieces(pieces, schema.events, catalogue, earlier.until if earlier else None)
+    rows = merged(checked, schema, known_users, quarantine)
     counted = FileCount(
         config.data.events, rows.read, len(rows.events), quarantine.rejected("events"), left_out=rows.left_out
     )
+    files = {**files, "events": counted}
+    if earlier is not None:
+        events, new, gone = added(earlier, rows, catalogue, config.data.events)
+        notes = [
+            f"{new:,} events were added to {len(earlier.events):,} of the last run, the newest of which is of "
+            f"{moment(earlier.until)}; {rows.passed:,} older rows of the file were passed over"
+        ]
+        notes += [f"{gone:,} of the earlier events are of items that the catalogue no longer has"] if gone else []
+        return _Log(rows.users, events, files, tuple(notes))
     _require(counted, "events", quarantine)
-    return _Log(rows.users, rows.events, {**files, "events": counted})
+    return _Log(rows.users, rows.events, files)
 
 
 def _counted(table: Table, kept: int, quarantine: Quarantine) -> FileCount:
@@ -208,7 +232,7 @@ def _report(
         split=config.split.by,
         parts=parts,
         timed=timed,
-        warnings=tuple(_warnings(config, parts, timed)),
+        warnings=(*log.notes, *_warnings(config, parts, timed)),
         found=ingested.quarantine.problems,
     )
 
