@@ -25,3 +25,9 @@ class Embeddings(Artifact):
     """Which vectors are ready in the embedding cache: `embeddings.json`. The cache itself outlives the run."""
 
     TYPE_NAME = "tfrec.Embeddings"
+
+
+class DriftReport(Artifact):
+    """How far the data lie from those of the last blessed model: `drift.json`."""
+
+    TYPE_NAME = "tfrec.DriftReport"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from tfx.proto import pusher_pb2, transform_pb2
 
 from tfrec.config import Config
 from tfrec.pipelines import sections
+from tfrec.pipelines.drift import DriftDetector, compared_features
 from tfrec.pipelines.encoding import ContentEncoder
 from tfrec.pipelines.evaluator import RetrievalEvaluator
 from tfrec.pipelines.fingerprints import Fingerprints
@@ -43,6 +45,11 @@ class Places:
     root: str
     training: str
     push: str
+
+    @property
+    def statistics(self) -> str:
+        """Where the statistics of the last blessed run are kept."""
+        return os.path.join(self.training, "statistics")
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -82,6 +89,13 @@ def create_pipeline(
     validator = ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"], code=code
     )
+    drift = DriftDetector(
+        statistics=statistics.outputs["statistics"],
+        features=json.dumps(compared_features(config.schema)),
+        threshold=config.gates.drift_threshold,
+        blessed=places.statistics,
+        code=code,
+    )
     transform = Transform(
         examples=examples,
         schema=schema.outputs["schema"],
@@ -115,8 +129,11 @@ def create_pipeline(
         examples=examples,
         **content,
         report=events.outputs["report"],
+        statistics=statistics.outputs["statistics"],
+        drift=drift.outputs["drift"],
         section=sections.evaluation_section(config),
         served=places.push,
+        blessed=places.statistics,
         audit=fingerprints.audit,
         code=code,
     )
@@ -137,6 +154,7 @@ def create_pipeline(
             statistics,
             schema,
             validator,
+            drift,
             transform,
             encoder,
             trainer,

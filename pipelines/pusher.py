@@ -14,7 +14,7 @@ from tfx.types import artifact_utils
 from tfx.utils import json_utils, proto_utils
 
 from tfrec.export.manifest import servable_identity
-from tfrec.steps.push import latest_servable, push, remove_old_versions
+from tfrec.steps.push import latest_folder, push, remove_old_versions
 
 DESTINATION = "pushed_destination"
 
@@ -42,7 +42,7 @@ class Executor(executor.Executor):
 
 def _pushed(model: str, directory: str, keep: int) -> str:
     """The folder of the version that the model has now; see `tfrec.steps.push`."""
-    latest = latest_servable(directory)
+    latest = latest_folder(directory)
     if not latest or servable_identity(latest) != servable_identity(model):
         return push(model, directory, keep)
     remove_old_versions(directory, keep)

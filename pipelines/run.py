@@ -33,7 +33,7 @@ class PipelineResult:
         pushed: folder of the version that was pushed, now or by the run whose result was reused; None if not blessed.
         blessed: whether the model passed its gates; `reasons` says why not.
         metrics: the model's metrics by name.
-        anomalies: what is unusual in the data, a sentence each.
+        anomalies: what is unusual in the data, a sentence each; `drift`: what has moved since the last blessed model.
         servable: folder of the exported model.
         training: folder of history.json and feature_space.json.
         evaluation: folder of metrics.json, report.json and report.html.
@@ -47,6 +47,7 @@ class PipelineResult:
     reasons: list[str]
     metrics: dict[str, float]
     anomalies: list[str]
+    drift: list[str]
     servable: str
     training: str
     evaluation: str
@@ -81,6 +82,8 @@ def run_pipeline(config_path: str, say: Callable[[str], None] = print, since_las
         result = _run(config, log, say, since_last)
     for anomaly in result.anomalies:
         say(f"unusual in the data: {anomaly}")
+    for sentence in result.drift:
+        say(f"drift: {sentence}")
     for reason in result.reasons:
         say(f"not blessed: {reason}")
     reused = sum(component.reused for component in result.components)
@@ -152,6 +155,8 @@ def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
     evaluation = executions["RetrievalEvaluator"].outputs["evaluation"].uri
     with fileio.open(os.path.join(evaluation, METRICS_FILE), "r") as file:
         judgement = json.loads(file.read())
+    with fileio.open(os.path.join(evaluation, "report.json"), "r") as file:
+        drift = json.loads(file.read())["drift"]
     pushed = executions["Pusher"].outputs["pushed_model"].get_string_custom_property(DESTINATION)
     trainer = executions["Trainer"].outputs
     return PipelineResult(
@@ -160,6 +165,7 @@ def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
         reasons=judgement["reasons"],
         metrics=judgement["metrics"],
         anomalies=anomaly_sentences(executions["ExampleValidator"].outputs["anomalies"].uri),
+        drift=drift["sentences"] if drift else [],
         servable=path_utils.serving_model_path(trainer["model"].uri),
         training=trainer["model_run"].uri,
         evaluation=evaluation,

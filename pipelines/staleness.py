@@ -15,9 +15,9 @@ from tfx.types.standard_artifacts import ModelBlessing, PushedModel
 
 from tfrec.errors import ServableError
 from tfrec.export.manifest import servable_identity
-from tfrec.pipelines.evaluator import COMPARED_WITH, JUDGED
+from tfrec.pipelines.evaluator import COMPARED_WITH, JUDGED, WITHDRAWN
 from tfrec.pipelines.pusher import DESTINATION
-from tfrec.steps.push import latest_servable, version_folder, versions
+from tfrec.steps.push import latest_folder, version_folder, versions
 from tfrec.steps.rollback import withdrawn_models
 
 
@@ -41,7 +41,8 @@ def forget_stale_pushes(connection: metadata_store_pb2.ConnectionConfig, push_di
 def forget_stale_judgements(connection: metadata_store_pb2.ConnectionConfig, push_directory: str) -> None:
     """Make the evaluator run again where a model was compared with another one than is served now.
 
-    That is so where another model of this pipeline is served since, or the model was withdrawn by a rollback.
+    That is so where another model of this pipeline is served since, or the model was withdrawn by a rollback or came
+    back by one.
     """
     blessings = {
         artifact.uri: artifact.custom_properties for artifact in _artifacts(connection, ModelBlessing.TYPE_NAME)
@@ -51,7 +52,7 @@ def forget_stale_judgements(connection: metadata_store_pb2.ConnectionConfig, pus
     for uri, properties in blessings.items():
         model, other = properties[JUDGED].string_value, properties[COMPARED_WITH].string_value
         superseded = served in judged and served not in (model, other)
-        if superseded or (model in withdrawn and properties["blessed"].int_value):
+        if superseded or (model in withdrawn) != bool(properties[WITHDRAWN].int_value):
             _drop(uri)
 
 
@@ -64,7 +65,7 @@ def _artifacts(connection: metadata_store_pb2.ConnectionConfig, kind: str) -> Se
 
 def _served_identity(push_directory: str) -> str:
     """That of the latest version, "" where there is none or it is no model of this package."""
-    latest = latest_servable(push_directory)
+    latest = latest_folder(push_directory)
     try:
         return servable_identity(latest) if latest else ""
     except ServableError:

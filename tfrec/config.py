@@ -180,6 +180,8 @@ class Gates:
     The metric is compared with each named baseline times `margin`; `minimum_coverage` is a share of the catalogue.
     `served` is what is asked beside the model that is served, on the same users: `not-worse` (it must not be worse by
     a paired test), `better` (its metric must be above) or `ignore`.
+    `drift` is what becomes of features whose distribution is further than `drift_threshold` from that of the last
+    blessed model's data, or that differ so between training and test events: `warn`, `block` or `ignore`.
     `audit` is the JSON file of an audit, whose harmful modalities the model must not read; "" for none.
     """
 
@@ -188,6 +190,8 @@ class Gates:
     margin: float = 1.0
     minimum_coverage: float = 0.0
     served: str = "not-worse"
+    drift: str = "warn"
+    drift_threshold: float = 0.1
     audit: str = ""
 
 

@@ -20,6 +20,7 @@ CHOICES = {
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
     "gates.served": ("not-worse", "better", "ignore"),
+    "gates.drift": ("warn", "block", "ignore"),
     "serving.index": ("exact", "partitioned", "auto"),
     "training.mixed_precision": ("", "float32", "mixed_bfloat16", "mixed_float16"),
 }
@@ -57,6 +58,7 @@ _NOT_NEGATIVE = [
     "evaluation.bootstrap",
     "evaluation.users",
     "gates.margin",
+    "gates.drift_threshold",
     "gates.minimum_coverage",
 ]
 _FRACTIONS = [

@@ -17,7 +17,15 @@ from tfrec.steps.push import versions
 from tfrec.steps.rollback import roll_back
 
 ODD = ["two\nlines", " of ", "été", "with 3 spaces", "two\nlines"]
-INGESTION = ["CatalogueIngest", "ContentEncoder", "EventIngest", "StatisticsGen", "SchemaGen", "ExampleValidator"]
+INGESTION = [
+    "CatalogueIngest",
+    "ContentEncoder",
+    "EventIngest",
+    "StatisticsGen",
+    "SchemaGen",
+    "ExampleValidator",
+    "DriftDetector",
+]
 REST = ["Transform", "Trainer", "RetrievalEvaluator", "Pusher"]
 
 
@@ -89,7 +97,7 @@ def test_a_run_goes_from_files_to_a_pushed_servable(first):
     assert "validation_ndcg@10" in read_manifest(result.pushed)["metrics"]
     for path in (result.report, result.quarantine, result.log, os.path.join(result.evaluation, "report.html")):
         assert os.path.getsize(path) >= 0
-    assert any(line.startswith("[8/10] Trainer: ran in ") for line in said)
+    assert any(line.startswith("[9/11] Trainer: ran in ") for line in said)
     assert any("epoch" in line for line in said)
     assert said[-1].endswith(f"pushed to {result.pushed}")
 
@@ -102,7 +110,7 @@ def test_the_second_run_reuses_everything(shop, first):
     assert ran(result) == []
     assert (result.pushed, result.metrics) == (before.pushed, first[0].metrics)
     assert shop.versions() == versions
-    assert "[1/10] CatalogueIngest: reused" in said
+    assert "[1/11] CatalogueIngest: reused" in said
 
 
 @pytest.mark.slow

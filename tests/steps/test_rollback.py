@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tfrec.errors import ConfigError, ServableError
-from tfrec.steps.push import latest_servable, remove_old_versions, versions
+from tfrec.steps.push import latest_folder, remove_old_versions, versions
 from tfrec.steps.rollback import roll_back, rollbacks, withdrawn_models
 
 
@@ -21,7 +21,7 @@ def test_the_model_before_comes_back_under_a_higher_number(served):
     done = roll_back(served.directory, why="too few new items")
     assert (done.withdrawn, done.restored, done.version) == (2, 1, 3)
     assert versions(served.directory) == [1, 2, 3]
-    assert model_of(latest_servable(served.directory)) == "good"
+    assert model_of(latest_folder(served.directory)) == "good"
     assert [entry.why for entry in rollbacks(served.directory)] == ["too few new items"]
 
 
@@ -29,7 +29,7 @@ def test_a_second_rollback_goes_further_back_and_not_to_and_fro(served):
     served("first"), served("second"), served("third")
     roll_back(served.directory)
     roll_back(served.directory)
-    assert model_of(latest_servable(served.directory)) == "first"
+    assert model_of(latest_folder(served.directory)) == "first"
     with pytest.raises(ServableError, match=r"no version before 5 in .* that was not withdrawn; name the one .* --to"):
         roll_back(served.directory)
 
@@ -39,7 +39,7 @@ def test_a_new_model_that_is_bad_too_goes_back_to_the_restored_one(served):
     roll_back(served.directory)
     served("worse")
     assert roll_back(served.directory).restored == 1
-    assert model_of(latest_servable(served.directory)) == "good"
+    assert model_of(latest_folder(served.directory)) == "good"
     assert len(withdrawn_models(served.directory)) == 2
 
 
@@ -47,7 +47,7 @@ def test_a_withdrawn_model_may_be_asked_for_by_its_number(served):
     served("good"), served("blamed")
     roll_back(served.directory)
     assert roll_back(served.directory, to=2).version == 4
-    assert model_of(latest_servable(served.directory)) == "blamed"
+    assert model_of(latest_folder(served.directory)) == "blamed"
     assert len(withdrawn_models(served.directory)) == 1  # the other one now
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from tfrec.alarms.alarm import BELOW_MOST_POP, Alarm
 from tfrec.config import Gates
 from tfrec.evaluation.audit_record import AuditRecord
+from tfrec.evaluation.drift import Drift
 from tfrec.evaluation.result import Evaluation
 
 
@@ -43,6 +44,14 @@ def check_served(gates: Gates, evaluation: Evaluation, served: str, caution: str
         f"gates.served asks for a model that is {gates.served.replace('-', ' ')}."
     )
     return [f"{reason} {caution}".rstrip()]
+
+
+def check_drift(gates: Gates, drift: Drift | None) -> list[str]:
+    """Return why the model is not blessed by how far its data have moved; see `tfrec.config.Gates.drift`."""
+    if drift is None or gates.drift != "block":
+        return []
+    hint = "Look at the data; if they are right, set gates.drift to warn for a run."
+    return [f"{sentence} {hint}" for sentence in drift.sentences()]
 
 
 def check_modalities(audit: AuditRecord, read: Sequence[str]) -> list[str]:

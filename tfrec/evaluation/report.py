@@ -14,6 +14,7 @@ from markupsafe import Markup
 from tfrec.alarms.alarm import Alarm
 from tfrec.data.files import write_text
 from tfrec.evaluation import plots, wording
+from tfrec.evaluation.drift import Drift
 from tfrec.evaluation.metrics import METRICS
 from tfrec.evaluation.result import Evaluation
 
@@ -40,6 +41,7 @@ class Report:
         alarms: what is wrong with the model or its data, see docs/alarms.md.
         data: the data report as JSON: counts, and quarantined rows by reason, nested at will.
         data_summary: the data report as sentences; those that start with spaces belong to the one before.
+        drift: how far the data have moved since the last blessed model.
         training: metrics by name for each epoch, validation ones prefixed by `val_`.
         configuration: settings, nested at will.
         versions: version by package.
@@ -55,6 +57,7 @@ class Report:
     alarms: Sequence[Alarm] = ()
     data: Mapping[str, Any] | None = None
     data_summary: Sequence[str] = ()
+    drift: Drift | None = None
     training: Sequence[Mapping[str, float]] = ()
     configuration: Mapping[str, Any] | None = None
     versions: Mapping[str, str] | None = None
@@ -76,6 +79,7 @@ class Report:
             "cold": None if self.cold is None else self.cold.to_json(),
             "data": self.data,
             "data_summary": list(self.data_summary),
+            "drift": None if self.drift is None else self.drift.to_json(),
             "training": [dict(epoch) for epoch in self.training],
             "configuration": self.configuration,
             "versions": self.versions,

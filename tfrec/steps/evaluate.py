@@ -18,7 +18,8 @@ from tfrec.data.report import Report as DataReport
 from tfrec.data.tables import Catalogue, Dataset
 from tfrec.errors import ConfigError
 from tfrec.evaluation.audit_record import read_audit
-from tfrec.evaluation.gates import check_gates, check_index, check_modalities, check_served
+from tfrec.evaluation.drift import Drift
+from tfrec.evaluation.gates import check_drift, check_gates, check_index, check_modalities, check_served
 from tfrec.evaluation.protocol import baselines_left_out, evaluate, fitted_baselines
 from tfrec.evaluation.protocols import protocol
 from tfrec.evaluation.recommenders import EmbeddingRecommender
@@ -79,6 +80,7 @@ def evaluate_servable(
     history: Sequence[Mapping[str, float]] = (),
     say: Callable[[str], None] = print,
     push_directory: str = "",
+    drift: Drift | None = None,
 ) -> Assessment:
     """Evaluate a servable beside the one that is served, write report.json and report.html, and check the gates.
 
@@ -90,6 +92,7 @@ def evaluate_servable(
         report: the ingestion report, shown beside the results.
         history: the logs of the training epochs.
         push_directory: where the model that is served now lies; "" compares with none.
+        drift: how far the data have moved, where that was measured.
 
     Raises:
         ConfigError: if the configured protocol has no task that a gate can judge.
@@ -135,6 +138,7 @@ def evaluate_servable(
         *check_gates(config.gates, warm_result, alarms),
         *(check_served(config.gates, warm_result, served.name, _caution(config)) if served else []),
         *check_withdrawn(push_directory, servable),
+        *check_drift(config.gates, drift),
         *_unaudited(config, model),
         *check_index(model.manifest.get("index", {}), config.serving.recall),
     ]
@@ -148,6 +152,7 @@ def evaluate_servable(
         alarms=alarms,
         data=report.to_json() if report else None,
         data_summary=report.sentences() if report else (),
+        drift=drift if config.gates.drift != "ignore" else None,
         training=history,
         configuration=_settings(config),
         versions=model.manifest["versions"],

@@ -60,7 +60,7 @@ def version_folder(push_directory: str, version: int) -> str:
     raise ServableError(f"there is no version {version} in {push_directory}; the versions there are: {there}")
 
 
-def latest_servable(push_directory: str) -> str:
+def latest_folder(push_directory: str) -> str:
     """The folder of the latest version, which servers serve unless they are told otherwise; "" where there is none."""
     numbers = versions(push_directory)
     return version_folder(push_directory, numbers[-1]) if numbers else ""

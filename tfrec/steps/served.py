@@ -17,7 +17,7 @@ from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.tasks import Task
 from tfrec.export.loaded import LoadedServable
 from tfrec.export.manifest import read_manifest, servable_identity
-from tfrec.steps.push import latest_servable, version_folder, versions
+from tfrec.steps.push import latest_folder, version_folder, versions
 from tfrec.steps.rollback import rollbacks, withdrawn_models
 from tfrec.training.interactions import interactions
 
@@ -88,7 +88,7 @@ def served_model(push_directory: str, model: str, say: Callable[[str], None]) ->
 
     One that cannot be loaded is told and compared with nothing: it must not keep out a model that works.
     """
-    latest = latest_servable(push_directory) if push_directory else ""
+    latest = latest_folder(push_directory) if push_directory else ""
     if not latest:
         return None
     try:

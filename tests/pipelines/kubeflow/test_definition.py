@@ -33,7 +33,7 @@ def test_kfp_loads_the_file(settings, tmp_path):
     assert {name: given.default for name, given in inputs.items()} == parameters
     assert parameters["items_path"] == config.data.items
     assert parameters["events_fingerprint"] == fingerprints.events
-    assert len(loaded.pipeline_spec.root.dag.tasks) == 10
+    assert len(loaded.pipeline_spec.root.dag.tasks) == 11
 
 
 def test_vertex_ai_loads_the_file_of_a_configuration_without_kubernetes(settings, shop, tmp_path):

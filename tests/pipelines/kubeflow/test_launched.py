@@ -26,7 +26,7 @@ def test_the_pods_push_the_model_that_a_local_run_pushes(shop, settings, tmp_pat
     path.write_text(yaml.safe_dump(json.loads(json.dumps(shop.document(**sections)))))
     local = run_pipeline(str(path), lambda line: None)
 
-    assert len(tasks) == 10
+    assert len(tasks) == 11
     for name, task in cluster.spec["root"]["dag"]["tasks"].items():
         for earlier in task.get("dependentTasks", []):
             assert cluster.log.index(("ends", earlier)) < cluster.log.index(("begins", name))
