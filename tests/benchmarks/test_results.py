@@ -7,7 +7,7 @@ import re
 import pytest
 
 RESULTS = pathlib.Path(__file__).parents[2] / "benchmarks" / "results"
-COMMAND = re.compile(r"^`?(python benchmarks/\w+\.py|tfrec (audit|benchmark)) ", re.MULTILINE)
+COMMAND = re.compile(r"^`?(python benchmarks/\w+\.py|tfrec (audit|benchmark|replay)) ", re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", sorted(RESULTS.glob("*.md")), ids=lambda path: path.stem)
