@@ -100,9 +100,9 @@ def read_dataset(config: Config, catalogue: str, media: str, examples: str) -> D
 
 def read_earlier(config: Config, examples: str) -> Earlier:
     """What the ingestion kept that wrote the folder `examples`, from these splits alone."""
-    items = read_catalogue_examples([_split_file(examples, ITEMS)], config.schema)
-    users = read_users_examples([_split_file(examples, USERS)], config.schema)
-    parts = [read_events_examples([_split_file(examples, part)], config.schema, items, users) for part in PARTS]
+    items = read_catalogue_examples(_split(examples, ITEMS), config.schema)
+    users = read_users_examples(_split(examples, USERS), config.schema)
+    parts = [read_events_examples(_split(examples, part), config.schema, items, users) for part in PARTS]
     return Earlier(items.ids, users, joined(*parts))
 
 

@@ -39,7 +39,7 @@ def run_fn(arguments: FnArgs) -> None:
         cache_of(places["embeddings"]),
         LOG.info,
         steps_logged(LOG),
-        served_trainings(settings["served"]),
+        served=served_trainings(settings["served"]),
     )
     with fileio.open(os.path.join(arguments.model_run_dir, HISTORY_FILE), "w") as file:
         file.write(json.dumps(trained.history))

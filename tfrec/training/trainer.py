@@ -19,6 +19,7 @@ from tfrec.errors import DataError
 from tfrec.model.build import Blueprint, build_encoders, build_model
 from tfrec.model.embedding import Embedder
 from tfrec.model.two_tower import TwoTower, search_feature
+from tfrec.training.cluster import Workers
 from tfrec.training.collaborative import train_collaborative
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.fit import Prepared, Say, fit
@@ -102,7 +103,8 @@ def train(
     strategy = strategy or build_strategy(training)
     with strategy.scope():
         encoders = build_encoders(config)
-    start = chosen_start(config, training_fingerprint(config, dataset, encoders), directory, served, say)
+    chief = Workers(strategy).chief
+    start = chosen_start(config, training_fingerprint(config, dataset, encoders), directory, served, say, chief)
     if start:
         training = dataclasses.replace(training, epochs=training.warm_epochs or training.epochs)
         config = dataclasses.replace(config, training=training)
@@ -133,7 +135,7 @@ def train(
         history, bell = train_collaborative(config, blueprint, prepared, model, inputs, directory, say, begin)
     else:
         history, bell = fit(config, prepared, model, inputs, directory, say, begin)
-    if training.warm_start:
+    if training.warm_start and chief:
         name = training_fingerprint(config, dataset, encoders)
         save_state(os.path.join(directory, STATES, name), config, space, ids, model)
         forget_states(directory, [*served, name])

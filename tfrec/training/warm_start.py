@@ -141,7 +141,9 @@ def save_state(folder: str, config: Config, space: FeatureSpace, known: Sequence
         write_text(os.path.join(folder, _STRUCTURE), json.dumps({**_structure(config), "known": list(known)}))
 
 
-def chosen_start(config: Config, key: str, directory: str, served: Sequence[str], say: Callable[[str], None]) -> str:
+def chosen_start(
+    config: Config, key: str, directory: str, served: Sequence[str], say: Callable[[str], None], remember: bool = True
+) -> str:
     """The folder of the state to start a training from, "" to start afresh.
 
     A training that began goes on from where it began, although another model may be served by now.
@@ -150,6 +152,7 @@ def chosen_start(config: Config, key: str, directory: str, served: Sequence[str]
         key: the fingerprint of the training.
         directory: of the training state.
         served: fingerprints of the trainings that the served versions came from, the latest last.
+        remember: whether to note what was chosen; of several workers one does.
     """
     if not config.training.warm_start:
         return ""
@@ -162,7 +165,8 @@ def chosen_start(config: Config, key: str, directory: str, served: Sequence[str]
         why = "has another schema or other settings of model" if there else "left no state to start from"
         say(f"the training starts afresh: the served model {why}")
         name = folder = ""
-    write_text(path, json.dumps({"key": key, "from": name}) + "\n")
+    if remember:
+        write_text(path, json.dumps({"key": key, "from": name}) + "\n")
     return folder
 
 
