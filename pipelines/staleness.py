@@ -51,7 +51,7 @@ def forget_stale_judgements(connection: metadata_store_pb2.ConnectionConfig, pus
     served, withdrawn = _served_identity(push_directory), withdrawn_models(push_directory)
     for uri, properties in blessings.items():
         model, other = properties[JUDGED].string_value, properties[COMPARED_WITH].string_value
-        superseded = served in judged and served not in (model, other)
+        superseded = bool(served) and served in judged and served not in (model, other)
         if superseded or (model in withdrawn) != bool(properties[WITHDRAWN].int_value):
             _drop(uri)
 
