@@ -24,7 +24,7 @@ def built(shop):
 
 
 def test_events_point_at_users_and_items_and_carry_time_weight_value_and_context(shop):
-    (events, users, _, left_out), problems = built(shop)
+    (events, users, _, left_out, _), problems = built(shop)
     assert (problems, left_out) == ([], 0)
     assert users.ids[events.user].tolist() == ["u1", "u1", "u2", "u2", "u9", "u1"]
     assert events.item.tolist() == [0, 1, 0, 2, 3, 2]
