@@ -24,6 +24,7 @@ from tfrec.pipelines.pusher import ServablePusher
 from tfrec.pipelines.schema import SchemaGen
 from tfrec.pipelines.tables import ANALYSED
 from tfrec.pipelines.trainer import Trainer
+from tfrec.pipelines.tuner import Tuner
 from tfrec.pipelines.validation import ExampleValidator
 
 Parameter = Callable[[str, str], Any]
@@ -39,11 +40,13 @@ class Places:
     Attributes:
         root: artifacts of the runs.
         training: training state and, in `cache`, embeddings; the same that `tfrec train` uses.
+        tuning: searches for settings; the same that `tfrec tune` uses.
         push: the folder TensorFlow Serving watches.
     """
 
     root: str
     training: str
+    tuning: str
     push: str
 
     @property
@@ -55,7 +58,8 @@ class Places:
     def of(cls, config: Config) -> Places:
         """The places below data.output."""
         output = config.data.output
-        return cls(os.path.join(output, "pipeline"), os.path.join(output, "training"), config.push_directory)
+        root, training, tuning = (os.path.join(output, name) for name in ("pipeline", "training", "tuning"))
+        return cls(root, training, tuning, config.push_directory)
 
 
 def create_pipeline(
@@ -113,11 +117,18 @@ def create_pipeline(
         fingerprint=fingerprints.encoders,
         code=code,
     )
-    trainer = Trainer(
-        examples=examples,
+    training = {
+        "examples": examples,
         **content,
-        embeddings=encoder.outputs["embeddings"],
-        transform_graph=transform.outputs["transform_graph"],
+        "embeddings": encoder.outputs["embeddings"],
+        "transform_graph": transform.outputs["transform_graph"],
+    }
+    tuners = []
+    if config.pipeline.tune:
+        tuners.append(Tuner(**training, section=sections.tuning_section(config), directory=places.tuning, code=code))
+    trainer = Trainer(
+        **training,
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         section=sections.training_section(config),
         directory=places.training,
         served=places.push,
@@ -157,6 +168,7 @@ def create_pipeline(
             drift,
             transform,
             encoder,
+            *tuners,
             trainer,
             evaluator,
             pusher,

@@ -37,6 +37,7 @@ class PipelineResult:
         servable: folder of the exported model.
         training: folder of history.json and feature_space.json.
         evaluation: folder of metrics.json, report.json and report.html.
+        tuned: the settings that a Tuner found, by section and key; none without one.
         report, quarantine: files of the ingestion.
         log: file with the messages of TFX and of all components.
         components: what each component did, in order.
@@ -51,6 +52,7 @@ class PipelineResult:
     servable: str
     training: str
     evaluation: str
+    tuned: dict[str, Any]
     report: str
     quarantine: str
     log: str
@@ -84,6 +86,8 @@ def run_pipeline(config_path: str, say: Callable[[str], None] = print, since_las
         say(f"unusual in the data: {anomaly}")
     for sentence in result.drift:
         say(f"drift: {sentence}")
+    if result.tuned:
+        say("tuned: " + ", ".join(f"{name} {value}" for name, value in result.tuned.items()))
     for reason in result.reasons:
         say(f"not blessed: {reason}")
     reused = sum(component.reused for component in result.components)
@@ -169,6 +173,7 @@ def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
         servable=path_utils.serving_model_path(trainer["model"].uri),
         training=trainer["model_run"].uri,
         evaluation=evaluation,
+        tuned=_tuned(executions),
         report=os.path.join(report, REPORT_FILE),
         quarantine=os.path.join(report, QUARANTINE_FILE),
         log=log,
@@ -176,3 +181,16 @@ def _result(executions: Mapping[str, Any], log: str) -> PipelineResult:
             ComponentRun(execution.name, execution.seconds, execution.reused) for execution in executions.values()
         ],
     )
+
+
+def _tuned(executions: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the Tuner of the run found, none where it has none."""
+    if "Tuner" not in executions:
+        return {}
+    from tfx.dsl.io import fileio
+
+    from tfrec.pipelines.tuner import RESULTS_FILE
+
+    folder = executions["Tuner"].outputs["tuner_results"].uri
+    with fileio.open(os.path.join(folder, RESULTS_FILE), "r") as file:
+        return json.loads(file.read())["best"]["settings"]

@@ -12,6 +12,7 @@ from typing import Any
 from tfrec.config import Config, Data, Evaluation, Gates, Model, Serving, Split, Training
 from tfrec.orchestration import Kubeflow, PipelineSettings
 from tfrec.schema import Events, Feature, Items, Schema, Users
+from tfrec.search_space import Hyperparameter, Tuning
 
 _NO_USERS = Users(id="", features=())
 _NO_EVENTS = Events(user="", item="", time="", type="", value="", weights={}, minimum_value=None, context=())
@@ -52,6 +53,11 @@ def training_section(config: Config) -> str:
     )
 
 
+def tuning_section(config: Config) -> str:
+    """What decides which settings are found best."""
+    return _to_json(dataclasses.replace(config_of(training_section(config)), tuning=config.tuning))
+
+
 def evaluation_section(config: Config) -> str:
     """What decides the judgement of a servable."""
     document = dataclasses.replace(
@@ -60,6 +66,7 @@ def evaluation_section(config: Config) -> str:
         serving=config.serving.anywhere(),
         pipeline=PipelineSettings(),
         kubeflow=Kubeflow(),
+        tuning=Tuning(),
         source="",
     )
     return _to_json(document)
@@ -84,6 +91,7 @@ def config_of(section: str, **paths: str) -> Config:
         evaluation=Evaluation(**_tuples(document["evaluation"])),
         gates=Gates(**_tuples(document["gates"])),
         serving=Serving(**document["serving"]),
+        tuning=_tuning(document["tuning"]),
         source=document["source"],
     )
 
@@ -117,6 +125,10 @@ def _to_json(config: Config) -> str:
 
 def _features(documents: list[dict[str, Any]]) -> tuple[Feature, ...]:
     return tuple(Feature(**_tuples(document)) for document in documents)
+
+
+def _tuning(document: dict[str, Any]) -> Tuning:
+    return Tuning(**{**document, "space": tuple(Hyperparameter(**_tuples(searched)) for searched in document["space"])})
 
 
 def _tuples(document: dict[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Trainer(BaseComponent):
         directory: folder of the training state, which outlives the run so that a killed training goes on.
         served: folder of the versions that are served, from whose latest the training may start.
         code: hash of the source; run_fn is given by its name, which says nothing of what it does.
+        hyperparameters: what a Tuner found, which replaces settings of the section; None for none.
     """
 
     SPEC_CLASS = TrainerSpec
@@ -64,6 +65,7 @@ class Trainer(BaseComponent):
         directory: str,
         served: str,
         code: str,
+        hyperparameters: BaseChannel | None = None,
     ):
         custom_config: dict[str, Any] = {"section": section, "directory": directory, "served": served, "code": code}
         spec = TrainerSpec(
@@ -72,6 +74,7 @@ class Trainer(BaseComponent):
             media=media,
             embeddings=embeddings,
             transform_graph=transform_graph,
+            hyperparameters=hyperparameters,
             train_args=trainer_pb2.TrainArgs(splits=["train"]),
             eval_args=trainer_pb2.EvalArgs(splits=["validation"]),
             run_fn="tfrec.pipelines.training.run_fn",

@@ -15,6 +15,7 @@ from tfrec.pipelines.feature_space import feature_space_of
 from tfrec.pipelines.progress import steps_logged
 from tfrec.pipelines.sections import config_of
 from tfrec.pipelines.tables import read_dataset
+from tfrec.pipelines.tuner import tuned
 from tfrec.steps.served import served_trainings
 from tfrec.training.trainer import train
 
@@ -27,6 +28,8 @@ def run_fn(arguments: FnArgs) -> None:
     settings = arguments.custom_config
     places = settings["inputs"]
     config = config_of(settings["section"])
+    if arguments.hyperparameters:
+        config = tuned(config, arguments.hyperparameters)
     dataset = read_dataset(config, places["catalogue"], places["media"], places["examples"])
     space = feature_space_of(arguments.transform_graph_path, config.schema)
     fileio.makedirs(arguments.model_run_dir)

@@ -12,6 +12,7 @@ from tfrec.pipelines.sections import (
     evaluation_section,
     events_section,
     training_section,
+    tuning_section,
 )
 
 ALL = {
@@ -19,6 +20,7 @@ ALL = {
     "events": events_section,
     "encoders": encoders_section,
     "training": training_section,
+    "tuning": tuning_section,
     "evaluation": evaluation_section,
 }
 
@@ -42,13 +44,23 @@ def test_a_section_reads_back_with_the_files_a_run_names(world):
     assert back.schema.events == config.schema.events
 
 
+def test_a_search_reads_back(world):
+    space = {"model.query_hidden": [[], [16]], "model.dropout": {"low": 0.1, "high": 0.4}}
+    config = world.config(tuning={"space": space})
+    back = config_of(tuning_section(config))
+    assert back.training == config.training
+    assert [searched.name for searched in back.tuning.space] == list(space)
+    assert back.tuning.space[1] == config.tuning.space[1]
+
+
 @pytest.mark.parametrize(
     ("sections", "depending"),
     [
-        ({"training": {"epochs": 9}}, {"training", "evaluation"}),
+        ({"training": {"epochs": 9}}, {"training", "tuning", "evaluation"}),
         ({"gates": {"margin": 2.0}}, {"evaluation"}),
+        ({"tuning": {"space": {"model.dropout": [0.2, 0.4]}}}, {"tuning"}),
         ({"split": {"test": 0.2}}, {"events", "evaluation"}),
-        ({"model": {"dimension": 8}}, {"training", "evaluation"}),
+        ({"model": {"dimension": 8}}, {"training", "tuning", "evaluation"}),
         ({"data": {"output": "elsewhere"}}, set()),
         ({"data": {"events": "elsewhere.jsonl"}}, set()),
         ({"serving": {"push": "elsewhere"}}, set()),
@@ -67,7 +79,7 @@ def test_another_encoder_setting_leaves_ingestion_alone(world):
     )
     schema = dataclasses.replace(config.schema, items=dataclasses.replace(config.schema.items, features=features))
     other = dataclasses.replace(config, schema=schema)
-    assert changed(config, other) == {"encoders", "training", "evaluation"}
+    assert changed(config, other) == {"encoders", "training", "tuning", "evaluation"}
 
 
 def test_another_column_changes_the_ingestion_of_the_catalogue(world):

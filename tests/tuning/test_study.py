@@ -149,9 +149,12 @@ def test_a_search_is_of_its_settings_and_its_data_but_not_of_its_length(plain_wo
     assert key() != key(training={"epochs": 9})
 
 
-def test_a_search_needs_a_space_and_a_validation_part(plain_world, plain_dataset, tmp_path):
+def test_a_search_needs_a_space_one_machine_and_a_validation_part(plain_world, plain_dataset, tmp_path):
     with pytest.raises(ConfigError, match=r"tuning\.space names no settings"):
         tune(plain_world.config(), plain_dataset, str(tmp_path))
+    with pytest.raises(ConfigError, match=r"tune with one or mirrored"):
+        config = plain_world.config(tuning={"space": SPACE}, training={"strategy": "multi-worker"})
+        tune(config, plain_dataset, str(tmp_path))
     config = plain_world.config(tuning={"space": SPACE}, split={"validation": 0.0})
     with pytest.raises(ConfigError, match=r"make split\.validation larger"):
         tune(config, plain_world.dataset(config, "unvalidated"), str(tmp_path))

@@ -61,13 +61,17 @@ def tune(
         All trials, and the best one's settings.
 
     Raises:
-        ConfigError: if there is nothing to search.
+        ConfigError: if there is nothing to search or to measure by, or training takes several machines.
         TrainingError: if no trial gave a model, the disk is full, a device is missing, or the state cannot be read.
     """
     where = config.source or config.name
     if not config.tuning.space:
         raise ConfigError(
             f"{where}: tuning.space names no settings to search; give some, such as model.dropout: [0.3, 0.5]"
+        )
+    if config.training.strategy == "multi-worker":
+        raise ConfigError(
+            f"{where}: training.strategy is multi-worker, but a search runs on one machine; tune with one or mirrored"
         )
     if validation_question(config, dataset) is None:
         raise ConfigError(

@@ -19,12 +19,14 @@ def shop(tmp_path_factory, make_world, word_encoder):
 def settings(shop, word_encoder):
     """Returns the configuration with `kubeflow` settings changed."""
 
-    def make(output="cluster", **kubeflow):
+    def make(output="cluster", pipeline=None, tuning=None, **kubeflow):
         volumes = {"shop": str(shop.folder), "encoders": word_encoder}
         return shop.config(
             data={"output": output},
             split={"held_out_items": 0.25},
             gates={"margin": 0.01},
+            pipeline=pipeline or {},
+            tuning=tuning or {},
             kubeflow={"image": "registry.example/tfrec:1", "volumes": volumes, **json.loads(json.dumps(kubeflow))},
         )
 
