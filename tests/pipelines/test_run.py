@@ -171,7 +171,7 @@ def test_a_pushed_version_that_was_deleted_is_pushed_again(shop, first):
     result, _ = shop.run()
     shutil.rmtree(result.pushed)
     again, _ = shop.run()
-    assert ran(again) == ["Pusher"]
+    assert ran(again) == ["RetrievalEvaluator", "Pusher"]
     assert os.path.exists(os.path.join(again.pushed, "saved_model.pb"))
     assert ran(shop.run()[0]) == []
 
