@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tfx.components import StatisticsGen, Transform
+from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
@@ -181,7 +182,7 @@ def create_pipeline(
 
 def ingestion(
     config: Config, fingerprints: Fingerprints, parameter: Parameter, earlier: str
-) -> tuple[CatalogueIngest, EventIngest]:
+) -> tuple[BaseComponent, BaseComponent]:
     """The components that read the files; arguments as of `create_pipeline`."""
     items_path = parameter("items_path", config.data.items)
     catalogue = CatalogueIngest(

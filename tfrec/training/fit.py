@@ -140,13 +140,13 @@ def fit(
             callbacks += _loggers(config, directory)
         batches = _batches(config, prepared, content)
         # An epoch that was begun is finished first.
-        for begin, end in [(first, first + 1), (first + 1, last)] if keeper.step else [(first, last)]:
-            if begin < end and not keeper.finished:
+        for start, end in [(first, first + 1), (first + 1, last)] if keeper.step else [(first, last)]:
+            if start < end and not keeper.finished:
                 with preemption:
                     model.fit(
-                        _distributed(strategy, batches, training.seed, begin, keeper.step),
+                        _distributed(strategy, batches, training.seed, start, keeper.step),
                         epochs=end,
-                        initial_epoch=begin,
+                        initial_epoch=start,
                         steps_per_epoch=steps - keeper.step,
                         verbose=0,
                         callbacks=callbacks,
