@@ -46,7 +46,8 @@ class Newcomers:
 def remembered_words(text: str) -> str:
     """What somebody may remember of a tale: the end of the first sentence of its story, without title and ending."""
     story = text.split(". ", 1)[-1]
-    return " ".join(re.split(r"[.!?]", story)[0].split()[-REMEMBERED:])
+    said = re.split(r"[.!?]", story)[0].rsplit(": ", 1)[-1]
+    return " ".join(said.split()[-REMEMBERED:])
 
 
 def forget_earlier(directory: str) -> None:
