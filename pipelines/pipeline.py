@@ -14,6 +14,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, transform_pb2
 
 from tfrec.config import Config
+from tfrec.errors import ConfigError
 from tfrec.pipelines import sections
 from tfrec.pipelines.drift import DriftDetector, compared_features
 from tfrec.pipelines.encoding import ContentEncoder
@@ -84,7 +85,15 @@ def create_pipeline(
         parameter: (name, value) -> what a component is given for a value that a run may choose; the files and their
             fingerprints are such.
         earlier: examples of an earlier run, to which newer events are added; "" takes the events of the file alone.
+
+    Raises:
+        ConfigError: if training takes several machines.
     """
+    if config.training.strategy == "multi-worker":
+        raise ConfigError(
+            f"{config.source or config.name}: training.strategy is multi-worker, but the pipeline's Trainer is one "
+            "process; choose one, mirrored or tpu, or train by `tfrec train` on each machine"
+        )
     code = fingerprints.code
     catalogue, events = ingestion(config, fingerprints, parameter, earlier)
     content = {"catalogue": catalogue.outputs["catalogue"], "media": catalogue.outputs["media"]}

@@ -94,6 +94,12 @@ def test_single_values_and_whole_numbers_are_taken_for_lists_and_numbers():
             {"accumulate": 2, "strategy": "mirrored"},
             "training.accumulate is 2, which needs training.strategy one",
         ),
+        (
+            "training",
+            {"tables": "sharded"},
+            "training.tables is sharded, which training.strategy one does not allow; set it to mirrored or tpu",
+        ),
+        ("training.tables", "split", "training.tables is 'split'; expected one of auto, whole, sharded"),
         ("training.warmup", 1.5, "training.warmup is 1.5; it must be at least 0 and less than 1"),
         ("training.mixed_precision", "bfloat16", "training.mixed_precision is 'bfloat16'; expected one of "),
         ("training.objective", "nxt", "training.objective is 'nxt'; expected one of masked, next, retrieval"),

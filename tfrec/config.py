@@ -131,6 +131,8 @@ class Training:
             training that does, 0 for as many as of one that starts afresh.
         search_weight: weight of the loss that teaches the query tower free text.
         strategy: one, mirrored, multi-worker or tpu; the replicas share the rows and the items of each step.
+        tables: `whole` keeps the item table whole on every replica, `sharded` divides its rows among them, `auto` does
+            so on a TPU where the table is a large one (`tfrec.training.tables`).
         jit: compile the train step with XLA.
         mixed_precision: "" or a Keras policy such as mixed_bfloat16.
         checkpoint_every: epochs between checkpoints; `log_wandb`: also log to Weights & Biases if it is installed.
@@ -155,6 +157,7 @@ class Training:
     warm_epochs: int = 0
     search_weight: float = 0.2
     strategy: str = "one"
+    tables: str = "auto"
     jit: bool = False
     mixed_precision: str = ""
     seed: int = 42

@@ -19,10 +19,17 @@ CHOICES = {
     "training.objective": ("masked", "next", "retrieval"),
     "training.schedule": ("constant", "cosine"),
     "training.strategy": ("one", "mirrored", "multi-worker", "tpu"),
+    "training.tables": ("auto", "whole", "sharded"),
     "gates.served": ("not-worse", "better", "ignore"),
     "gates.drift": ("warn", "block", "ignore"),
     "serving.index": ("exact", "partitioned", "auto"),
     "training.mixed_precision": ("", "float32", "mixed_bfloat16", "mixed_float16"),
+}
+# What training.tables sharded needs; the number of devices and of rows is known in training only.
+_FIT_TO_SHARD = {
+    "training.strategy": ("mirrored", "tpu"),
+    "model.content": ("regression",),
+    "training.mixed_precision": ("", "float32", "mixed_bfloat16"),
 }
 _POSITIVE = [
     "model.dimension",
@@ -126,6 +133,14 @@ def check_settings(sections: Mapping[str, Any], source: str) -> None:
             f"{source}: training.accumulate is {of('training.accumulate')}, which needs training.strategy one; "
             "set it to 1 and choose a larger training.batch_size, which the devices share"
         )
+    if of("training.tables") == "sharded":
+        for name, fitting in _FIT_TO_SHARD.items():
+            if of(name) not in fitting:
+                named = " or ".join(choice or '""' for choice in fitting)
+                raise ConfigError(
+                    f"{source}: training.tables is sharded, which {name} {of(name)} does not allow; set it to {named}, "
+                    "or training.tables to auto"
+                )
     if of("model.content") == "regression" and not of("model.use_id"):
         raise ConfigError(f"{source}: model.use_id is false, which needs model.content joint; set that or use_id true")
     _check_widths("model.item_hidden", of("model.item_hidden"), source)

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from tests.training.shared_steps import CASES, all_cases
 from tfrec.cli.main import main
+from tfrec.training import sizes
 
 CHECKPOINT = "training/checkpoints/latest"
+FEW = 10  # More rows than this make a table a large one where a test says so.
 
 
 def started(module, *arguments, **environment):
@@ -64,12 +66,25 @@ def test_replicas_take_the_step_of_one_device(steps, case, layout):
 
 
 @pytest.mark.slow
-def test_training_goes_on_in_other_layouts_after_sigterm_as_if_nothing_had_happened(plain_world, tmp_path):
-    """One device is stopped in the second epoch, two workers a little later, and two devices finish."""
+def test_replicas_that_divide_the_item_table_take_the_step_of_one_device(steps):
+    expected = {name: value for name, value in steps["one"].items() if name.startswith("large: ")}
+    assert sum("item_tower/id/embeddings" in name for name in expected) == 2
+    # Of 61 rows no replica holds more than half, and one place for those it does not hold.
+    assert list(steps["two"]["sharded: large: rows held"]) == [32, 32]
+    for name, value in expected.items():
+        np.testing.assert_allclose(steps["two"][f"sharded: {name}"], value, rtol=1e-4, atol=2e-5, err_msg=name)
 
-    def config(output, strategy):
+
+@pytest.mark.slow
+def test_training_goes_on_in_other_layouts_after_sigterm_as_if_nothing_had_happened(plain_world, tmp_path, monkeypatch):
+    """In the recipe of large data one device is stopped in the second epoch and two workers a little later, two devices
+    that divide the item table among them are stopped in the third, and one device finishes."""
+    monkeypatch.setattr(sizes, "LARGE", FEW)
+
+    def config(output, strategy, tables="auto"):
         document = plain_world.document(
-            model={"dropout": 0.0, "factors": 0}, training={"epochs": 3, "strategy": strategy, "patience": 0}
+            model={"dropout": 0.0, "factors": 0},
+            training={"epochs": 3, "strategy": strategy, "tables": tables, "patience": 0},
         )
         files = {name: str(plain_world.folder / f"{name}.jsonl") for name in ("items", "users", "events")}
         document["data"] = {**files, "output": str(tmp_path / output)}
@@ -81,20 +96,21 @@ def test_training_goes_on_in_other_layouts_after_sigterm_as_if_nothing_had_happe
         told, _ = process.communicate(timeout=500)
         return process.returncode, told
 
-    status, told = ended(started("stopped_training", config("moved", "one"), 1, 1, 4))
+    status, told = ended(started("stopped_training", config("moved", "one"), 1, 1, 4, FEW))
     assert status == 143 and "told to end (SIGTERM) after step 5 of epoch 2" in told, told[-3000:]
     several = config("moved", "multi-worker")
     # The second worker alone is told at its tenth step.
     workers = [
-        started("stopped_training", several, 1, 1 if number else -1, 9, TF_CONFIG=own)
+        started("stopped_training", several, 1, 1 if number else -1, 9, FEW, TF_CONFIG=own)
         for number, own in enumerate(cluster_of_two())
     ]
     for status, told in map(ended, workers):
         assert status == 143, told[-3000:]
         assert "going on after epoch 1, step 5 of the next one" in told
         assert "told to end (SIGTERM) after step 10 of epoch 2" in told
-    status, told = ended(started("stopped_training", config("moved", "mirrored"), 2, -1, 0))
-    assert status == 0 and "going on after epoch 1, step 10 of the next one" in told, told[-3000:]
+    status, told = ended(started("stopped_training", config("moved", "mirrored", "sharded"), 2, 2, 4, FEW))
+    assert status == 143 and "going on after epoch 1, step 10 of the next one" in told, told[-3000:]
+    assert main(["train", "-c", str(config("moved", "one"))]) == 0
     assert main(["train", "-c", str(config("whole", "one"))]) == 0
     whole, moved = (tf.train.load_checkpoint(str(tmp_path / name / CHECKPOINT)) for name in ("whole", "moved"))
     names = set(whole.get_variable_to_shape_map())

@@ -22,10 +22,11 @@ from tfrec.model.losses import (
     summed,
 )
 from tfrec.model.replicas import gathered, over_replicas, replica_count
+from tfrec.model.sharded_table import LookedUp, ShardedTable
 from tfrec.schema import Schema
 from tfrec.towers.collaborative_query import CollaborativeQueryTower
 from tfrec.towers.collaborative_tower import CollaborativeItemTower
-from tfrec.towers.item_tower import ItemTower, is_encoded
+from tfrec.towers.item_tower import ID, ItemTower, is_encoded
 from tfrec.towers.query_tower import QueryTower, TextQuery
 from tfrec.towers.sides import member_of_rows
 
@@ -68,6 +69,8 @@ class TwoTower(tfrs.Model):
         self.use_logq = training.logq
         self.accumulate = training.accumulate
         self.collaborative = settings.content == "regression"
+        # While steps are taken whose replicas divide the item table among them, where its rows are.
+        self.shards: ShardedTable | None = None
         # Places that hold nothing are passed over where shapes may depend on how many there are.
         self.static_shapes = training.jit or training.strategy == "tpu"
         # What a step returns is that of the whole batch already; Keras would add up the replicas'.
@@ -95,13 +98,24 @@ class TwoTower(tfrs.Model):
             content = encoder(content, training=training)
         return self.text_query(content, training=training)
 
-    def compute_loss(self, inputs: Mapping[str, Any], training: bool = False) -> tf.Tensor:
-        """The mean loss over the rows of a batch, a float32 scalar; of a share, its part: the parts add up to it."""
-        embeddings = self.encode_items(inputs["items"], training=training)
-        if self.collaborative:
-            embeddings = embeddings[:, : self.item_tower.member_width]
+    def compute_loss(
+        self, inputs: Mapping[str, Any], training: bool = False, looked_up: LookedUp | None = None
+    ) -> tf.Tensor:
+        """The mean loss over the rows of a batch, a float32 scalar; of a share, its part: the parts add up to it.
+
+        Args:
+            inputs: a batch or a share.
+            looked_up: the rows of a table that the replicas divide among them; None reads them from the item tower.
+        """
+        if looked_up is not None:
+            embeddings = self.item_tower.of_rows(over_replicas(looked_up.values), looked_up.numbers)
+        else:
+            embeddings = self.encode_items(inputs["items"], training=training)
+            if self.collaborative:
+                embeddings = embeddings[:, : self.item_tower.member_width]
+            embeddings = gathered(embeddings)
         # Shares are of one size; what fills up the last one is cut off.
-        embeddings = gathered(embeddings)[: inputs["sampling_probability"].shape[0]]
+        embeddings = embeddings[: inputs["sampling_probability"].shape[0]]
         history = inputs["history"]
         if self.objective == "retrieval":
             queries = self._queries(embeddings, history, inputs["features"], training)
@@ -197,22 +211,33 @@ class TwoTower(tfrs.Model):
     @tf.autograph.experimental.do_not_convert  # Converting the source of every Keras layer takes most of tracing.
     def train_step(self, inputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         """One step: the loss, its gradients added up over `accumulate` batches, and the change of the weights."""
+        looked_up = self.shards.look_up(inputs["items"][ID]) if self.shards else None
+        rows = [looked_up.values] if looked_up else []
         with tf.GradientTape() as tape:
-            loss = self.compute_loss(inputs, training=True)
+            tape.watch(rows)
+            loss = self.compute_loss(inputs, training=True, looked_up=looked_up)
             # The optimizer adds up the replicas' gradients.
             scaled = loss + sum(self.losses, 0.0) / replica_count()
             if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
                 scaled = self.optimizer.get_scaled_loss(scaled)
-        gradients = tape.gradient(scaled, self.trainable_variables)
+        gradients, of_rows = tape.gradient(scaled, [self.trainable_variables, rows])
         if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         # Weights that this phase does not use, such as those of an encoder kept as it is, have no gradient.
         pairs = [(g, variable) for g, variable in zip(gradients, self.trainable_variables) if g is not None]
         if self.accumulate == 1:
             self.optimizer.apply_gradients(pairs)
+            if self.shards and looked_up:
+                table = self.item_tower.id_embedding.embeddings
+                self.optimizer.change_rows(of_rows[0], looked_up.places, self.shards.own, table)
         else:
             self._accumulate(pairs)
         return {"loss": over_replicas(loss)}
+
+    def store_table(self) -> None:
+        """Bring rows that the replicas hold back into the item tower, which everybody reads but the train step."""
+        if self.shards is not None:
+            self.shards.store(int(self.optimizer.iterations.numpy()))
 
     def build_accumulators(self) -> None:
         """Make the variables that hold the added-up gradients; called once, before the train step is traced."""

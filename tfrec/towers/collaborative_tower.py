@@ -63,10 +63,9 @@ class CollaborativeItemTower(tf.keras.layers.Layer):
         """Encode items; arguments and what is returned as of `ItemTower.call`, the embedding of any length."""
         number = items[ID]
         known = tf.cast(number > 0, tf.float32)
-        own = tf.cast(self.id_embedding(number), tf.float32)
+        own = self.of_rows(self.id_embedding(number), number)
         if self.settings.factors:
-            own = tf.concat([own, tf.gather(self.factors, number)], axis=-1)
-        own *= known[:, tf.newaxis]
+            own = tf.concat([own, tf.gather(self.factors, number) * known[:, tf.newaxis]], axis=-1)
         share = known * tf.gather(self.own_share, number)
         if training or not self.fused or not self.reads_content:
             # An item that neither was touched nor is described is nobody's; zeros put it behind all others but those
@@ -76,6 +75,16 @@ class CollaborativeItemTower(tf.keras.layers.Layer):
         predicted, weights = self.regression(self._encoded(items))
         embedding = share[:, tf.newaxis] * own + (1 - share[:, tf.newaxis]) * predicted
         return embedding, {"weights": tf.concat([share[:, tf.newaxis], weights * (1 - share[:, tf.newaxis])], axis=-1)}
+
+    def of_rows(self, rows: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        """The members' part of embeddings, float32 [U, width of members], from rows of the table.
+
+        Args:
+            rows: float [U, width of members].
+            number: int [U], which rows they are; row 0 is that of all items without one.
+        """
+        rows = tf.cast(tf.cast(rows, self.id_embedding.compute_dtype), tf.float32)
+        return rows * tf.cast(number > 0, tf.float32)[:, tf.newaxis]
 
     def _encoded(self, items: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         inputs = dict(items)

@@ -113,6 +113,13 @@ class Keeper(tf.keras.callbacks.Callback):
         )
 
 
+class StoredTable(tf.keras.callbacks.Callback):
+    """Lets callbacks after it see the item table as it is, where the replicas divide it among them."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.model.store_table()
+
+
 class EachStep(tf.keras.callbacks.Callback):
     """Tells `keeper` of each step; apart from it, or Keras would wait for the numbers of a step to hand them over."""
 

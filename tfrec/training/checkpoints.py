@@ -29,6 +29,7 @@ class Checkpoints:
 
     def __init__(self, directory: str, fingerprint: str, model: TwoTower, workers: Workers):
         self.directory = directory
+        self._model = model
         self.workers = workers
         # A variable of which each replica has its own value, as batch normalisation has, is saved by all of them
         # together: the others take part and throw away what they wrote.
@@ -82,6 +83,7 @@ class Checkpoints:
         Raises:
             TrainingError: if the disk is full.
         """
+        self._model.store_table()
         with disk_guard(self.directory):
             tf.io.gfile.makedirs(self.directory)
             if best:

@@ -18,7 +18,7 @@ def training_fingerprint(config: Config, dataset: Dataset, encoders: Mapping[str
     """A hash of all that decides a trained model: settings, data, encoders and the code of this package."""
     digest = hashlib.sha256()
     # Where steps are computed makes no difference to what they compute.
-    training = dataclasses.replace(config.training, strategy="one")
+    training = dataclasses.replace(config.training, strategy="one", tables="auto")
     for setting in (config.schema, config.model, training, config.serving.history, code_hash()):
         digest.update(repr(setting).encode())
     for events in (dataset.train, dataset.validation):

@@ -17,9 +17,10 @@ from tfrec.encoders.base import Encoder
 from tfrec.encoders.item_inputs import ItemInputs, encoded
 from tfrec.errors import TrainingError
 from tfrec.model.embedding import Embedder
+from tfrec.model.sharded_table import ShardedTable
 from tfrec.model.two_tower import TwoTower
 from tfrec.training.batches import Batches
-from tfrec.training.callbacks import EachStep, Keeper
+from tfrec.training.callbacks import EachStep, Keeper, StoredTable
 from tfrec.training.checkpoints import Checkpoints
 from tfrec.training.cluster import Workers
 from tfrec.training.fingerprint import training_fingerprint
@@ -29,6 +30,7 @@ from tfrec.training.optimizer import build_optimizer
 from tfrec.training.preemption import Preemption
 from tfrec.training.rows import RowSampler
 from tfrec.training.sizes import items_per_step, rows_per_step
+from tfrec.training.tables import divides_table, table_on_host
 from tfrec.training.validation import AlarmBell, Question, Validation, build_validation
 from tfrec.training.wandb_logger import WandbLogger
 
@@ -87,6 +89,8 @@ def fit(
     training, encoders, strategy = config.training, prepared.encoders, prepared.strategy
     batches = _batches(config, prepared, inputs)
     steps = batches.steps
+    divided = model.collaborative and divides_table(training, strategy, model.item_tower.known_items + 1)
+    table = table_on_host(model.item_tower, inputs) if divided else None
     with strategy.scope():
         _build(model, batches)
         model.compile(
@@ -94,6 +98,7 @@ def fit(
                 training,
                 training.epochs * steps // training.accumulate,
                 [own for encoder in encoders.values() for own in encoder.own_learning_rates()],
+                [table] if table else [],
             ),
             # A TPU compiles whatever it runs.
             jit_compile=training.jit and training.strategy != "tpu",
@@ -101,6 +106,7 @@ def fit(
         _optimizer(model).build(model.trainable_variables)
         if training.accumulate > 1:
             model.build_accumulators()
+    model.shards = ShardedTable(strategy, table) if table else None
     workers = Workers(strategy)
     checkpoints = Checkpoints(
         os.path.join(directory, "checkpoints"), training_fingerprint(config, prepared.dataset, encoders), model, workers
@@ -125,6 +131,8 @@ def fit(
         say("the trained model is up to date" if state["finished"] else _going_on(state))
     elif begin is not None:
         begin(next(batches.epoch(0, 0)))
+    if model.shards:
+        model.shards.load()
     bell = AlarmBell(say, training_leakage(config, prepared.dataset, batches.sampler))
     for first, last, content in _phases(training, state, inputs, encoders, model.text_feature):
         if keeper.finished:
@@ -135,7 +143,8 @@ def fit(
         if workers.number:
             # Or each worker would drop out the same places of its own rows.
             tf.random.set_seed(training.seed + workers.number)
-        callbacks = [*([bell.validation] if bell.validation else []), keeper, EachStep(keeper), bell]
+        validated = [StoredTable(), bell.validation] if bell.validation else []
+        callbacks = [*validated, keeper, EachStep(keeper), bell]
         if workers.chief:
             callbacks += _loggers(config, directory)
         batches = _batches(config, prepared, content)
@@ -151,6 +160,7 @@ def fit(
                         verbose=0,
                         callbacks=callbacks,
                     )
+    model.shards = None
     checkpoints.restore_best()
     return keeper.history, bell
 

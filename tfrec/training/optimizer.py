@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from tfrec.config import Training
+from tfrec.model.sharded_table import RowState, read_rows, write_rows
 from tfrec.training.sizes import changes_rows_alone
 
 
@@ -41,6 +42,7 @@ class AdamW(tf.keras.optimizers.AdamW):
         weight_decay: of the variables that learn at that rate; the others are not decayed, since weights that were
             learned before should not be drawn to 0.
         factors: variables, each with what its learning rate is multiplied by.
+        apart: tables, each with its state, that are changed by `change_rows` instead of `apply_gradients`.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class AdamW(tf.keras.optimizers.AdamW):
         rate: float | tf.keras.optimizers.schedules.LearningRateSchedule,
         weight_decay: float,
         factors: Iterable[tuple[tf.Variable, float]] = (),
+        apart: Iterable[RowState] = (),
     ):
-        # A function, not a dict, which would be taken for a part of the state to save.
+        # Functions, not dicts, which would be taken for a part of the state to save.
         self._factor_of = {self._var_key(variable): factor for variable, factor in factors}.get
+        self._apart_of = {self._var_key(state.values): state for state in apart}.get
         self._factor = 1.0
         super().__init__(rate, weight_decay=weight_decay, jit_compile=False)
 
@@ -70,6 +74,32 @@ class AdamW(tf.keras.optimizers.AdamW):
                 if _is_large_table(variable)
             }
 
+    def add_variable_from_reference(
+        self,
+        model_variable: tf.Variable,
+        variable_name: str,
+        shape: Iterable[int] | None = None,
+        initial_value: tf.Tensor | None = None,
+    ) -> tf.Variable:
+        apart = self._apart_of(self._var_key(model_variable))
+        if apart is None:
+            return super().add_variable_from_reference(model_variable, variable_name, shape, initial_value)
+        made = {"m": apart.first, "v": apart.second, "uses": apart.uses}[variable_name]
+        # At the place where it is in a checkpoint of any other layout.
+        self._variables.append(made)
+        return made
+
+    def change_rows(self, gradients: tf.Tensor, rows: tf.Tensor, state: RowState, table: tf.Variable) -> None:
+        """Change rows of a large table as `apply_gradients`, which comes before it, changed the other variables.
+
+        Args:
+            gradients: [R, D] of the rows int [R]; those of a row named twice are added up.
+            state: where the rows are.
+            table: the variable of the model that they are of.
+        """
+        summed = _added_up(tf.IndexedSlices(gradients, rows), state.values.shape[0])
+        self._change_rows(summed, rows, state, self._decays(table))
+
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         self._factor = self._factor_of(self._var_key(variable), 1.0)
         if not _is_large_table(variable):
@@ -82,22 +112,26 @@ class AdamW(tf.keras.optimizers.AdamW):
         self._factor = 1.0
 
     def _update_rows(self, gradients: tf.Tensor, rows: tf.Tensor, variable: tf.Variable) -> None:
-        """One step of AdamW of the rows int [R] with gradients [R, D]; a row named twice has equal ones."""
         key = self._var_key(variable)
         number = self._index_dict[key]
-        uses, momentum, velocity = self._uses[key], self._momentums[number], self._velocities[number]
-        rate = tf.cast(self.learning_rate, variable.dtype)
-        count = tf.gather(uses, rows) + 1
-        first = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * gradients
-        second = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(gradients)
-        uses.scatter_update(tf.IndexedSlices(count, rows))
-        momentum.scatter_update(tf.IndexedSlices(first, rows))
-        velocity.scatter_update(tf.IndexedSlices(second, rows))
+        state = RowState(variable, self._momentums[number], self._velocities[number], self._uses[key])
+        self._change_rows(gradients, rows, state, self._decays(variable))
+
+    def _change_rows(self, gradients: tf.Tensor, rows: tf.Tensor, state: RowState, decays: bool) -> None:
+        """One step of AdamW of the rows int [R] with gradients [R, D]; a row named twice has equal ones."""
+        rate = tf.cast(self.learning_rate, state.values.dtype)
+        count = read_rows(state.uses, rows) + 1
+        first = self.beta_1 * read_rows(state.first, rows) + (1 - self.beta_1) * gradients
+        second = self.beta_2 * read_rows(state.second, rows) + (1 - self.beta_2) * tf.square(gradients)
+        write_rows(state.uses, rows, count)
+        write_rows(state.first, rows, first)
+        write_rows(state.second, rows, second)
         corrected = tf.sqrt(1 - self.beta_2**count) / (1 - self.beta_1**count)
         change = corrected[:, tf.newaxis] * first / (tf.sqrt(second) + self.epsilon)
-        if self._decays(variable):
-            change += self.weight_decay * tf.gather(variable, rows)
-        variable.scatter_update(tf.IndexedSlices(tf.gather(variable, rows) - rate * change, rows))
+        values = read_rows(state.values, rows)
+        if decays:
+            change += self.weight_decay * values
+        write_rows(state.values, rows, values - rate * change)
 
     def _deduplicate_sparse_grad(self, grads: Iterable) -> list:
         # Keras makes as many rows of it as there are different ones, a number that is known in the step only.
@@ -123,7 +157,10 @@ def _is_large_table(variable: tf.Variable) -> bool:
 
 
 def build_optimizer(
-    settings: Training, steps: int, own_rates: Iterable[tuple[tf.Variable, float]] = ()
+    settings: Training,
+    steps: int,
+    own_rates: Iterable[tuple[tf.Variable, float]] = (),
+    apart: Iterable[RowState] = (),
 ) -> tf.keras.optimizers.Optimizer:
     """AdamW for `steps` changes of the weights in all; loss-scaled under mixed_float16.
 
@@ -133,12 +170,13 @@ def build_optimizer(
         settings: the training section of the configuration.
         steps: how long the schedule is.
         own_rates: variables with a learning rate of their own at the schedule's peak.
+        apart: as of `AdamW`; not under mixed_float16.
     """
     rate: float | WarmupCosine = settings.learning_rate
     if settings.schedule == "cosine":
         rate = WarmupCosine(settings.learning_rate, steps, int(settings.warmup * steps))
     factors = [(variable, own / settings.learning_rate) for variable, own in own_rates]
-    optimizer = AdamW(rate, settings.weight_decay, factors)
+    optimizer = AdamW(rate, settings.weight_decay, factors, apart)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "logits"])
     if settings.mixed_precision == "mixed_float16":
         return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)

@@ -1,5 +1,7 @@
 """The compiled pipeline: kfp and Vertex AI load it, and it holds what the configuration asks for."""
 
+import dataclasses
+
 import kfp.components
 import pytest
 import yaml
@@ -127,6 +129,13 @@ def test_beam_options_reach_the_components_that_run_on_beam(shop, settings):
 def test_a_setting_that_does_not_fit_is_one_sentence(settings, kubeflow, sentence):
     with pytest.raises(ConfigError, match=sentence):
         compiled(settings(**kubeflow))
+
+
+def test_a_training_of_several_machines_is_refused(settings):
+    config = settings()
+    several = dataclasses.replace(config, training=dataclasses.replace(config.training, strategy="multi-worker"))
+    with pytest.raises(ConfigError, match="multi-worker, but the pipeline's Trainer is one process; choose one"):
+        compiled(several)
 
 
 def test_the_command_line_writes_the_file(shop, settings, tmp_path, capsys):
