@@ -5,11 +5,12 @@ from unittest import mock
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.distribute import tpu_values  # The variables of a TPUStrategy, which without a TPU makes none.
 
 from tests.training.shared_steps import made
 from tfrec.config import Training
 from tfrec.errors import TrainingError
-from tfrec.model.sharded_table import ShardedTable
+from tfrec.model.sharded_table import ShardedTable, read_rows, write_rows
 from tfrec.training.tables import divides_table, table_on_host
 
 LARGE, SMALL = 1_000_001, 1_683
@@ -63,3 +64,27 @@ def test_the_host_has_the_whole_table_whenever_it_is_stored():
     shards.store(step=1)
     np.testing.assert_array_equal(host.values, before + 1)
     np.testing.assert_array_equal(host.uses, np.ones(len(before)))
+
+
+def test_in_the_program_of_a_tpu_each_replica_has_its_own_rows():
+    """The program is built as for a TPU and not run."""
+    parts = [tf.Variable(tf.zeros([5, 3]), trainable=False) for _ in range(2)]
+    none = tf.VariableAggregation.NONE
+    own = tpu_values.TPUDistributedVariable(
+        standing_for(tf.distribute.TPUStrategy, 2), parts, none, tpu_values.TPUOnReadPolicy(none)
+    )
+
+    def step():
+        rows = tf.constant([1, 2])
+        write_rows(own, rows, read_rows(own, rows) + 1)
+
+    def replicated():
+        tf.compat.v1.tpu.replicate(step, [[], []])
+
+    program = tf.function(replicated, autograph=False).get_concrete_function()
+    by_kind = {operation.type: operation for operation in program.graph.get_operations()}
+    given = by_kind["TPUReplicatedInput"]
+    assert not given.get_attr("is_mirrored_variable")
+    captured = {inside.ref(): outside for outside, inside in program.graph.captures}
+    assert [captured[handle.ref()] is part.handle for handle, part in zip(given.inputs, parts)] == [True, True]
+    assert by_kind["ResourceGather"].inputs[0] is by_kind["ResourceScatterUpdate"].inputs[0] is given.outputs[0]
