@@ -1,4 +1,4 @@
-"""Two devices, and two processes, compute what one device computes, and go on where another layout was stopped."""
+"""Three devices, and two processes, compute what one device computes, and go on where another layout was stopped."""
 
 import json
 import os
@@ -38,10 +38,10 @@ def cluster_of_two():
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory):
-    """What one device, two devices, and each of two workers made of the same steps, by name."""
+    """What one device, three devices, and each of two workers made of the same steps, by name."""
     folder = tmp_path_factory.mktemp("steps")
-    two, *workers = (folder / f"{name}.npz" for name in ("two", "first", "second"))
-    running = [started("shared_steps", "mirrored", two, 2)]
+    three, *workers = (folder / f"{name}.npz" for name in ("three", "first", "second"))
+    running = [started("shared_steps", "mirrored", three, 3)]
     running += [
         started("shared_steps", "multi-worker", file, 1, TF_CONFIG=own) for file, own in zip(workers, cluster_of_two())
     ]
@@ -49,14 +49,14 @@ def steps(tmp_path_factory):
     for process in running:
         told, _ = process.communicate(timeout=500)
         assert process.returncode == 0, told[-3000:]
-    return {"one": one, **{file.stem: dict(np.load(file)) for file in (two, *workers)}}
+    return {"one": one, **{file.stem: dict(np.load(file)) for file in (three, *workers)}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["two", "first", "second"])
+@pytest.mark.parametrize("layout", ["three", "first", "second"])
 @pytest.mark.parametrize("case", CASES)
 def test_replicas_take_the_step_of_one_device(steps, case, layout):
-    assert steps["one"]["replicas"] == 1 and steps[layout]["replicas"] == 2
+    assert steps["one"]["replicas"] == 1 and steps[layout]["replicas"] == (3 if layout == "three" else 2)
     assert steps[layout]["worker"] == (layout == "second")
     expected = {name: value for name, value in steps["one"].items() if name.startswith(f"{case}: ")}
     gradients = [value for name, value in expected.items() if "gradient" in name]
@@ -69,10 +69,10 @@ def test_replicas_take_the_step_of_one_device(steps, case, layout):
 def test_replicas_that_divide_the_item_table_take_the_step_of_one_device(steps):
     expected = {name: value for name, value in steps["one"].items() if name.startswith("large: ")}
     assert sum("item_tower/id/embeddings" in name for name in expected) == 2
-    # Of 61 rows no replica holds more than half, and one place for those it does not hold.
-    assert list(steps["two"]["sharded: large: rows held"]) == [32, 32]
+    # Of 61 rows no replica holds more than 21, and one place for those it does not hold.
+    assert list(steps["three"]["sharded: large: rows held"]) == [22, 22, 22]
     for name, value in expected.items():
-        np.testing.assert_allclose(steps["two"][f"sharded: {name}"], value, rtol=1e-4, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(steps["three"][f"sharded: {name}"], value, rtol=1e-4, atol=2e-5, err_msg=name)
 
 
 @pytest.mark.slow

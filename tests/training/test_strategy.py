@@ -15,6 +15,11 @@ def test_an_unknown_strategy_and_a_missing_tpu_are_told():
         build_strategy(Training(strategy="tpu"))
 
 
+def test_trainings_of_one_process_share_their_strategy():
+    """Sums over the devices of a second one would be mistaken for those of the first."""
+    assert build_strategy(Training(strategy="mirrored")) is build_strategy(Training(strategy="mirrored"))
+
+
 def test_the_rate_rises_then_falls_to_a_hundredth():
     schedule = WarmupCosine(peak=0.1, steps=100, warmup=10)
     rates = [float(schedule(tf.constant(step))) for step in range(101)]

@@ -108,7 +108,7 @@ class TwoTower(tfrs.Model):
             looked_up: the rows of a table that the replicas divide among them; None reads them from the item tower.
         """
         if looked_up is not None:
-            embeddings = self.item_tower.of_rows(over_replicas(looked_up.values), looked_up.numbers)
+            embeddings = over_replicas(self.item_tower.of_rows(looked_up.values, looked_up.numbers))
         else:
             embeddings = self.encode_items(inputs["items"], training=training)
             if self.collaborative:

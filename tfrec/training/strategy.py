@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 
@@ -17,7 +18,7 @@ SECONDS = 10.0  # How long a TPU's address may take to answer.
 
 
 def build_strategy(training: Training) -> tf.distribute.Strategy:
-    """The strategy that `training.strategy` names.
+    """The strategy that `training.strategy` names, for mirrored and tpu the same one each time.
 
     - `one`: the first device.
     - `mirrored`: all GPUs of this machine, or all logical CPUs where there is none.
@@ -34,7 +35,7 @@ def build_strategy(training: Training) -> tf.distribute.Strategy:
         return tf.distribute.get_strategy()
     if name == "mirrored":
         _check_compiling(training)
-        return tf.distribute.MirroredStrategy(_logical_devices())
+        return _mirrored(_logical_devices())
     if name == "multi-worker":
         _check_compiling(training)
         check_cluster(os.environ.get("TF_CONFIG", ""))
@@ -45,13 +46,20 @@ def build_strategy(training: Training) -> tf.distribute.Strategy:
                 f"the cluster in TF_CONFIG cannot be joined: {error}; make the strategy before anything is computed"
             ) from error
     if name == "tpu":
-        return tf.distribute.TPUStrategy(_tpu())
+        return _on_tpu(*_tpu_name())
     raise ConfigError(f"training.strategy is {name!r}; expected one, mirrored, multi-worker or tpu")
 
 
-def _logical_devices() -> list[str]:
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # One for all trainings of a process, as of a search: each new one would number its sums over devices from the
+    # beginning, and TensorFlow takes sums of one number for the same.
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _logical_devices() -> tuple[str, ...]:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return [device.name for device in devices]
+    return tuple(device.name for device in devices)
 
 
 def _check_compiling(training: Training) -> None:
@@ -63,7 +71,8 @@ def _check_compiling(training: Training) -> None:
         )
 
 
-def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
+def _tpu_name() -> tuple[str, str]:
+    """The name or address of the TPU, and the environment variable that says so, "" for none."""
     variable = next((variable for variable in TPU_NAMES if os.environ.get(variable)), "")
     name = os.environ.get(variable, "")
     # A machine with a TPU of its own needs no address.
@@ -74,9 +83,15 @@ def _tpu() -> tf.distribute.cluster_resolver.TPUClusterResolver:
             "training.strategy is tpu but no TPU answers: this machine has none, and the environment variable TPU_NAME "
             "names none; choose `one`, or start the runtime with a TPU"
         )
+    return name, variable
+
+
+@functools.cache
+def _on_tpu(name: str, variable: str) -> tf.distribute.Strategy:
+    # One for all trainings of a process: to connect again is to clear the TPU of the models trained before.
     try:
         _check_address(name)
-        return tf.distribute.cluster_resolver.TPUClusterResolver.connect(name)
+        return tf.distribute.TPUStrategy(tf.distribute.cluster_resolver.TPUClusterResolver.connect(name))
     except (OSError, ValueError, RuntimeError, ImportError, tf.errors.OpError) as error:
         told = f", which {variable} names" if variable else ""
         raise TrainingError(
