@@ -4,6 +4,7 @@ The statistics of the last blessed run lie in a folder that outlives the runs, n
 have to find: open-source Kubeflow Pipelines has no resolver nodes.
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from tfx.types.standard_artifacts import ExampleStatistics
 from tfrec.evaluation.drift import Distance, Drift
 from tfrec.export.atomic import written_folder
 from tfrec.pipelines.artifacts import DriftReport
+from tfrec.pipelines.chance import by_chance, jensen_shannon, l_infinity
 from tfrec.pipelines.preprocessing import analysed_features
 from tfrec.pipelines.tables import ITEMS, TRAIN_USERS
 from tfrec.schema import Schema
@@ -31,6 +33,7 @@ DRIFT_FILE = "drift.json"
 _TABLES = {"train": "events", TRAIN_USERS: "users", ITEMS: "items"}
 _SKEWED = "test"
 _MEASURES = {"L_INFTY": "L-infinity", "JENSEN_SHANNON_DIVERGENCE": "Jensen-Shannon"}
+_CHANCE = {"L-infinity": l_infinity, "Jensen-Shannon": jensen_shannon}
 _MOST = re.compile(r"maximum difference is: (.*?)(?: The (?:Linfty|approximate) |$)", re.DOTALL)
 _KEPT = 2  # Statistics of so many blessed runs are left: one may be read while the next is written.
 
@@ -50,7 +53,7 @@ def DriftDetector(
         statistics: of the examples.
         drift: drift.json, see `tfrec.evaluation.drift.Drift`.
         features: `compared_features` as JSON.
-        threshold: the largest distance that is not remarked on.
+        threshold: how far beyond chance a distance is not remarked on.
         blessed: the folder that `keep_statistics` writes to.
         code: hash of the source, for the cache only.
     """
@@ -94,7 +97,10 @@ def measured_drift(now: Statistics, before: Statistics, features: Mapping[str, s
             previous_statistics=before[split] if _rows(before, split) else None,
             serving_statistics=test,
         )
-        distances += _distances(found, table)
+        others = {"drift": before.get(split), "skew": test}
+        distances += [
+            _with_chance(distance, now[split], others[distance.kind]) for distance in _distances(found, table)
+        ]
     return Drift(threshold, bool(before), tuple(distances))
 
 
@@ -164,6 +170,16 @@ def _distances(found: anomalies_pb2.Anomalies, table: str) -> list[Distance]:
                     Distance(kind, table, name.partition(".")[2] or name, _MEASURES[measure], measurement.value, most)
                 )
     return distances
+
+
+def _with_chance(distance: Distance, now, other) -> Distance:
+    """The distance with how much of it is chance, from the statistics of both sides."""
+    names = distance.feature, f"{distance.table}.{distance.feature}"
+    one, two = (
+        next(feature for feature in side.datasets[0].features if ".".join(feature.path.step) in names)
+        for side in (now, other)
+    )
+    return dataclasses.replace(distance, chance=by_chance(one, two, _CHANCE[distance.measure]))
 
 
 def _most_different(information, kind: str) -> str:

@@ -11,6 +11,7 @@ import tensorflow_data_validation as tfdv
 from tfrec.config import Gates
 from tfrec.evaluation.drift import Drift
 from tfrec.evaluation.gates import check_drift
+from tfrec.pipelines.chance import jensen_shannon, l_infinity
 from tfrec.pipelines.drift import compared_features, keep_statistics, kept_statistics, measured_drift
 from tfrec.pipelines.tables import ITEMS, TRAIN_USERS
 
@@ -68,9 +69,12 @@ def test_each_feature_that_moved_is_named_with_its_distance(features, before):
     assert told["weight"].value > 0.5 and told["category"].value > 0.1
     assert told["country"].value == pytest.approx(0.5)
     said = found.sentences()
+    chance = told["device"].chance
+    assert 0 < chance < 0.1
     assert any(
         line.startswith(
-            "device of events differs from the data of the last blessed model: L-infinity 0.400 is above 0.1"
+            "device of events differs from the data of the last blessed model: "
+            f"L-infinity 0.400, {chance:.3f} of it by chance, is above 0.1"
         )
         for line in said
     )
@@ -107,3 +111,31 @@ def test_only_block_keeps_a_model_out(features, before, asked):
     assert bool(reasons) == (asked == "block")
     assert check_drift(Gates(drift=asked), None) == []
     assert check_drift(Gates(drift="block"), dataclasses.replace(found, threshold=0.9)) == []
+
+
+@pytest.mark.parametrize(("items", "rows", "later"), [(20, 400, 100), (600, 4000, 1000), (3000, 20000, 5000)])
+def test_few_events_over_many_items_that_have_not_moved_are_no_alarm(features, items, rows, later):
+    random = np.random.default_rng(1)
+    chances = random.pareto(1.2, items) + 0.1
+
+    def drawn(size, chances):
+        codes = random.choice(items, size, p=chances / chances.sum())
+        return pd.DataFrame({"item_id": [f"i{code}" for code in codes]})
+
+    def distance(test):
+        found, distances = measured(statistics(drawn(rows, chances), test=test), {}, features)
+        return found, distances["skew", "events", "item_id"]
+
+    found, same = distance(drawn(later, chances))
+    assert same.chance == pytest.approx(same.value, rel=0.35) and found.sentences() == []
+    found, moved = distance(drawn(later, chances[::-1]))
+    assert moved.value - moved.chance > 0.2
+    assert f"{moved.value:.3f}, {moved.chance:.3f} of it by chance, is above 0.1" in found.sentences()[0]
+
+
+def test_chance_is_measured_as_tfdv_measures(features):
+    before, now = events(phone=0.5, favourite=1.0), events(phone=0.8, favourite=9.0)
+    _, distances = measured(statistics(now), statistics(before), features)
+    for feature, column, measure in (("device", "events.device", l_infinity), ("item_id", "item_id", jensen_shannon)):
+        counts = pd.concat([frame[column].value_counts() for frame in (now, before)], axis=1).fillna(0).to_numpy()
+        assert measure(*counts.T) == pytest.approx(distances["drift", "events", feature].value, abs=1e-6)
