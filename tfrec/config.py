@@ -183,8 +183,8 @@ class Gates:
     The metric is compared with each named baseline times `margin`; `minimum_coverage` is a share of the catalogue.
     `served` is what is asked beside the model that is served, on the same users: `not-worse` (it must not be worse by
     a paired test), `better` (its metric must be above) or `ignore`.
-    `drift` is what becomes of features whose distribution is by more than `drift_threshold` beyond chance from the last
-    blessed model's data, or that differ so between training and test events: `warn`, `block` or `ignore`.
+    `drift` is what becomes of features that lie further from the data of the last blessed model, or further apart in
+    training and test events, than chance by more than `drift_threshold`: `warn`, `block` or `ignore`.
     `audit` is the JSON file of an audit, whose harmful modalities the model must not read; "" for none.
     """
 

@@ -152,13 +152,16 @@ def _explanation(error: Exception) -> str:
 
 
 def move_folder(source: str, destination: str) -> None:
-    """Move a folder to where none is: locally at once, in an object store, which has no folders, file by file."""
+    """Move a folder to where none is: locally at once, in an object store, which has no folders, file by file.
+
+    There the files of subfolders come before its own, so that a SavedModel is none before all it reads is there.
+    """
     if not is_remote(source):
         os.rename(source, destination)
         return
     import tensorflow as tf
 
-    for folder, _, names in list(tf.io.gfile.walk(source)):
+    for folder, _, names in list(tf.io.gfile.walk(source, topdown=False)):
         target = destination + folder.rstrip("/").removeprefix(source)
         tf.io.gfile.makedirs(target)
         for name in names:
