@@ -54,6 +54,7 @@ setup(
         "soundfile>=0.12",
         "soxr>=0.3",
         "safetensors>=0.4",
+        "packaging>=23",  # `tfrec doctor` reads this list with it
         "pyyaml>=6",
         "tqdm>=4.66",
         "rich>=13",

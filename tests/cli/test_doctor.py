@@ -53,6 +53,19 @@ def test_a_hub_that_cannot_be_imported_is_told(installed):
     assert installed(tensorflow_hub="0.15.0")["tensorflow-hub"].state == "wrong"
 
 
+def test_a_version_that_is_too_old_is_told_with_what_is_needed(installed):
+    check = installed(pandas="1.4.0")["pandas"]
+    assert check.state == "wrong" and check.found == "1.4.0, but >=1.5 is needed"
+    assert check.mend == "pip install 'pandas>=1.5'"
+
+
+def test_all_packages_are_mended_by_one_command(installed):
+    found = installed(pandas="1.4.0", soxr="").values()
+    assert checks.one_command(found) == "pip install 'pandas>=1.5' 'soxr>=0.3'"
+    assert checks.one_command(installed(soxr="", tensorflow="2.12.0").values()) == checks.REMAKE
+    assert checks.one_command(installed().values()) == ""
+
+
 def test_without_tfx_all_but_the_pipeline_is_well(installed):
     check = installed(tfx="")["tfx"]
     assert check.state == "optional"

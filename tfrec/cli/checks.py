@@ -8,7 +8,9 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from packaging.requirements import Requirement
 
 from tfrec.config import load_config
 from tfrec.data.files import is_remote
@@ -16,23 +18,7 @@ from tfrec.errors import TfrecError
 
 LEAST_FREE = 2 << 30  # bytes; a model with its checkpoints and the cache of its encoders
 REMAKE = "rm -rf .venv && make .venv/ready"
-REQUIRED = (
-    "tensorflow",
-    "tf-keras",
-    "tensorflow-text",
-    "tensorflow-hub",
-    "tensorflow-recommenders",
-    "tensorflow-serving-api",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "pillow",
-    "soundfile",
-    "soxr",
-    "grpcio",
-    "protobuf",
-)
+INSTALL = "pip install"
 SAME_MINOR = ("tf-keras", "tensorflow-text")
 OPTIONAL = {"tfx": "for `tfrec pipeline run`", "wandb": "for training.log_wandb"}
 
@@ -57,11 +43,13 @@ class Check:
 def environment() -> Iterator[Check]:
     """Python, the packages and their versions, the default text encoder, the model server."""
     yield Check("python", ".".join(map(str, sys.version_info[:3])))
-    versions = {name: version_of(name) for name in (*REQUIRED, *OPTIONAL)}
-    for name in REQUIRED:
-        yield _package(name, versions[name], versions["tensorflow"])
+    tensorflow = version_of("tensorflow")
+    for requirement in map(Requirement, importlib.metadata.requires("tfrec") or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield _package(requirement, version_of(requirement.name), tensorflow)
     for name, purpose in OPTIONAL.items():
-        yield Check(name, versions[name]) if versions[name] else Check(name, f"not installed; {purpose}", "optional")
+        version = version_of(name)
+        yield Check(name, version) if version else Check(name, f"not installed; {purpose}", "optional")
     yield _keras()
     yield _minilm()
     server = shutil.which("tensorflow_model_server")
@@ -77,19 +65,28 @@ def version_of(distribution: str) -> str:
         return ""
 
 
-def _package(name: str, version: str, tensorflow: str) -> Check:
-    minor = ".".join(tensorflow.split(".")[:2])
-    pin = f"{name}=={minor}.*" if name in SAME_MINOR and tensorflow else name
+def _package(requirement: Requirement, version: str, tensorflow: str) -> Check:
+    name, specifier = requirement.name, requirement.specifier
+    paired = name in SAME_MINOR and tensorflow
+    pin = f"{name}=={'.'.join(tensorflow.split('.')[:2])}.*" if paired else f"{name}{specifier}"
+    mend = f"{INSTALL} '{pin}'"
     if not version:
-        return Check(name, "not installed", "wrong", f"pip install '{pin}'")
-    if name in SAME_MINOR and tensorflow and version.split(".")[:2] != tensorflow.split(".")[:2]:
-        return Check(name, f"{version}, but TensorFlow is {tensorflow}", "wrong", f"pip install '{pin}'")
-    if name == "tensorflow" and not (2, 16) <= tuple(map(int, version.split(".")[:2])) < (2, 22):
-        return Check(name, f"{version}, but 2.16 to 2.21 is needed", "wrong", REMAKE)
-    if name == "tensorflow-hub" and version.startswith("0.15"):
-        found = f"{version}, which TensorFlow 2.16 and later cannot import"
-        return Check(name, found, "wrong", "pip install --no-deps 'tensorflow-hub>=0.16.1'")
+        return Check(name, "not installed", "wrong", mend)
+    if paired and version.split(".")[:2] != tensorflow.split(".")[:2]:
+        return Check(name, f"{version}, but TensorFlow is {tensorflow}", "wrong", mend)
+    if not specifier.contains(version, prereleases=True):
+        return Check(name, f"{version}, but {specifier} is needed", "wrong", REMAKE if name == "tensorflow" else mend)
     return Check(name, version)
+
+
+def one_command(found: Iterable[Check]) -> str:
+    """The command that mends all packages that are wrong, "" if none is."""
+    mends = [check.mend for check in found if check.state == "wrong"]
+    if REMAKE in mends:
+        return REMAKE
+    pins = [mend.removeprefix(INSTALL) for mend in mends if mend.startswith(f"{INSTALL} '")]
+    apart = [mend for mend in mends if mend.startswith(f"{INSTALL} --no-deps")]
+    return " && ".join([*([INSTALL + "".join(pins)] if pins else []), *apart])
 
 
 def _keras() -> Check:
@@ -106,12 +103,12 @@ def _keras() -> Check:
 
 
 def _minilm() -> Check:
-    from tfrec.encoders.minilm import INSTALL, minilm_checkpoint
+    from tfrec.encoders import minilm
 
     try:
-        return Check("default text encoder", minilm_checkpoint())
+        return Check("default text encoder", minilm.minilm_checkpoint())
     except TfrecError:
-        return Check("default text encoder", "not installed", "wrong", INSTALL)
+        return Check("default text encoder", "not installed", "wrong", minilm.INSTALL)
 
 
 def accelerators() -> Iterator[Check]:

@@ -52,6 +52,8 @@ def _run(given: argparse.Namespace, output: Output) -> int:
             output.say(f"{'':>7}{'':<{width}}  -> {check.mend}")
     wrong = [check for check in found if check.state == "wrong"]
     things = "thing is" if len(wrong) == 1 else "things are"
-    output.say(f"{len(wrong)} {things} wrong; mend it as the arrows say" if wrong else "all is well")
+    command = checks.one_command(found)
+    how = f"the packages are mended by: {command}" if command else "mend it as the arrows say"
+    output.say(f"{len(wrong)} {things} wrong; {how}" if wrong else "all is well")
     output.result({"well": not wrong, "checks": [dataclasses.asdict(check) for check in found]})
     return WRONG if wrong else 0
