@@ -45,7 +45,17 @@ def main() -> None:
     epochs = [int(number) for number in given.epochs.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         rows = compared(config, given.past, epochs, folder)
-    table = [["epochs", "from nothing", "from yesterday's model", "difference", "p", "seconds", "seconds "]]
+    table = [
+        [
+            "epochs",
+            "from nothing",
+            "from yesterday's model",
+            "difference",
+            "p",
+            "seconds from nothing",
+            "seconds from it",
+        ]
+    ]
     table += [
         [
             str(row["epochs"]),
