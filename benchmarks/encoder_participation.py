@@ -35,7 +35,7 @@ from tfrec.evaluation.protocols import Protocol, protocol
 from tfrec.evaluation.quality_page import spread_text
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.seeds import Comparison, Run, compared_over_seeds
-from tfrec.evaluation.wording import label, p_value
+from tfrec.evaluation.wording import label, machine_sentence, p_value
 from tfrec.schema import Feature
 from tfrec.steps.quality import environment, model_recommender
 from tfrec.training.trainer import Trained, train
@@ -245,8 +245,7 @@ def page(
         "are means over seeds of a whole training, encoding and tracing included, and of its fastest epochs with the "
         "encoder in training and without. Frozen pictures and sounds go through a CNN with random weights."
     )
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    versions = f"{machine['cores']} cores ({machine['architecture']}), Python {machine['python']}, {packages}."
+    versions = machine_sentence(machine)
     head = ["# How an encoder takes part in training", "", "```", command, "```", "", about, ""]
     return "\n".join([*head, *lines, "## Machine and versions", "", versions]) + "\n"
 

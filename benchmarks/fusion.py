@@ -36,7 +36,7 @@ from tfrec.evaluation.protocols import PROTOCOLS, Protocol, protocol
 from tfrec.evaluation.quality_page import markdown_table, spread_text
 from tfrec.evaluation.recommenders import EmbeddingRecommender
 from tfrec.evaluation.seeds import Comparison, Run, compared_over_seeds
-from tfrec.evaluation.wording import label, p_value
+from tfrec.evaluation.wording import label, machine_sentence, p_value
 from tfrec.modalities import modalities
 from tfrec.schema import Feature
 from tfrec.steps.quality import METRICS, environment, model_recommender, settings_of
@@ -230,8 +230,7 @@ def page(
         about += f" The CNN of {given.frozen} is one of these, with random weights that are the same for all ways."
     if given.content == REGRESSION:
         about += " Every model is a regression; its encoders learned in a model that fuses them in the way named."
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    versions = f"{machine['cores']} cores ({machine['architecture']}), Python {machine['python']}, {packages}."
+    versions = machine_sentence(machine)
     head = ["# Fusions of modalities", "", "```", command, "```", "", about, ""]
     return "\n".join([*head, *lines, "## Machine and versions", "", versions]) + "\n"
 

@@ -23,7 +23,7 @@ from tfrec.evaluation.metrics import user_metrics
 from tfrec.evaluation.quality_page import markdown_table
 from tfrec.evaluation.tasks import warm_task
 from tfrec.evaluation.uncertainty import paired_p_values
-from tfrec.evaluation.wording import p_value
+from tfrec.evaluation.wording import machine_sentence, p_value
 from tfrec.steps.quality import environment, model_recommender
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.trainer import train
@@ -131,7 +131,6 @@ def _ndcg(recommender, task):
 
 
 def page(name, command, table, rows, past, machine):
-    packages = ", ".join(f"{package} {version}" for package, version in machine["packages"].items())
     return (
         "\n".join(
             [
@@ -151,7 +150,7 @@ def page(name, command, table, rows, past, machine):
                 "",
                 "## Machine and versions",
                 "",
-                f"{machine['cores']} cores ({machine['architecture']}), Python {machine['python']}, {packages}.",
+                machine_sentence(machine),
             ]
         )
         + "\n"

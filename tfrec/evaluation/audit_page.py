@@ -8,7 +8,7 @@ from typing import Any
 from tfrec.evaluation.audit import ALL, IDS, Trial, Verdict, rule
 from tfrec.evaluation.quality_page import markdown_table, spread_text
 from tfrec.evaluation.seeds import Comparison
-from tfrec.evaluation.wording import label, p_value
+from tfrec.evaluation.wording import label, machine_sentence, p_value
 
 SHOWN = ("ndcg", "recall")
 
@@ -67,11 +67,8 @@ def audit_markdown(
             f"by user, each user with the mean over seeds; {_costs(encoding)}.",
             "",
         ]
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     lines += ["## Machine and versions", ""]
-    lines += [
-        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}."
-    ]
+    lines += [machine_sentence(environment)]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfrec.evaluation.protocols import Protocol
 from tfrec.evaluation.seeds import Comparison, Spread
-from tfrec.evaluation.wording import label, number, p_value
+from tfrec.evaluation.wording import label, machine_sentence, number, p_value
 
 SHOWN = ("ndcg", "recall", "precision", "map", "hit_rate", "coverage")
 
@@ -81,11 +81,10 @@ def quality_markdown(title: str, sections: list[Section], command: str, environm
                 lines += [f"### {comparison.task}", ""]
             lines += [*markdown_table(quality_table(comparison, section.k)), "", _counts(comparison), ""]
         lines += [*section.remarks, ""]
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     lines += [
         "## Machine and versions",
         "",
-        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}.",
+        machine_sentence(environment),
     ]
     return "\n".join(lines) + "\n"
 

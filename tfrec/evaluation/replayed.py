@@ -11,7 +11,7 @@ import numpy as np
 from tfrec.evaluation.quality_page import markdown_table
 from tfrec.evaluation.result import finite
 from tfrec.evaluation.uncertainty import paired_p_values
-from tfrec.evaluation.wording import label, p_value
+from tfrec.evaluation.wording import label, machine_sentence, p_value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,6 @@ def of_ages(periods: Sequence[Period], ages: Sequence[int]) -> tuple[Age, ...]:
 
 def replay_markdown(title: str, replay: Replay, command: str, environment: Mapping[str, Any]) -> str:
     """The page: both tables, how it was measured, the command, the machine and versions."""
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     asked = sum(period.users for period in replay.periods)
     lines = [
         f"# {title}",
@@ -148,6 +147,6 @@ def replay_markdown(title: str, replay: Replay, command: str, environment: Mappi
         "",
         "## Machine and versions",
         "",
-        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}.",
+        machine_sentence(environment),
     ]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tfrec.evaluation.result import Difference, Evaluation, Outcome
 
@@ -104,3 +105,9 @@ def _compared(reached: float, other: float | None, name: str) -> str:
         return f"level with {name}"
     amount = f"{reached / other:.1f} times {name}" if change >= 1 else f"{abs(change):.1%} "
     return amount if change >= 1 else amount + ("above " if change > 0 else "below ") + name
+
+
+def machine_sentence(environment: Mapping[str, Any]) -> str:
+    """The machine and the versions that a page was measured with; `environment` is of `tfrec.steps.quality`."""
+    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    return f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}."

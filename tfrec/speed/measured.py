@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfrec.evaluation.quality_page import markdown_table
+from tfrec.evaluation.wording import machine_sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +74,9 @@ def page(measurement: Measurement, command: str, environment: Mapping[str, Any])
     for table in measurement.tables:
         lines += [f"## {table.heading}", "", *markdown_table(table.rows), ""]
         lines += [table.remark, ""] if table.remark else []
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     before, after = environment["load"]
     machine = (
-        f"{environment['cores']} cores ({environment['architecture']}), Python {environment['python']}, {packages}. "
+        f"{machine_sentence(environment)} "
         f"Load average {before:.1f} before and {after:.1f} after, this measurement included."
     )
     return "\n".join([*lines, "## Machine and versions", "", machine]) + "\n"

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfrec.evaluation.wording import label
+from tfrec.evaluation.wording import label, machine_sentence
 from tfrec.search_space import METRICS, Tuning
 
 
@@ -92,7 +92,6 @@ def results_table(result: Result) -> list[list[str]]:
 def results_page(title: str, result: Result, plot: str, command: str, environment: Mapping[str, Any]) -> str:
     """The table as Markdown, with how to get it; `plot` is the plot's path from the page's folder."""
     header, *rows = results_table(result)
-    machine = "; ".join(f"{name}: {value}" for name, value in environment.items())
     failed = [f"- trial {number}: {trial.message}" for number, trial in enumerate(result.trials, 1) if not trial.ended]
     return "\n".join(
         [
@@ -101,7 +100,7 @@ def results_page(title: str, result: Result, plot: str, command: str, environmen
             f"`{command}`",
             "",
             f"{len(rows)} trials by {result.tuning.algorithm} search for {label(result.tuning.metric)} on the "
-            f"validation part. {machine}",
+            f"validation part. {machine_sentence(environment)}",
             "",
             f"| {' | '.join(header)} |",
             f"|{' ---: |' * len(header)}",

@@ -139,7 +139,10 @@ class Study(BaseTuner):
         """Train and measure the model of a trial."""
         values = decoded(trial.hyperparameters.values)
         number = self.oracle.start_order.index(trial.trial_id) + 1
-        of = f"trial {number} of {self.config.tuning.trials}: {shown(values)}"
+        trials = max(
+            self.config.tuning.trials, len(self.oracle.start_order)
+        )  # One under way ends, if fewer are asked for.
+        of = f"trial {number} of {trials}: {shown(values)}"
         folder = os.path.join(self.get_trial_dir(trial.trial_id), "training")
         try:
             metrics = dict(self._run(with_values(self.config, values), folder))
