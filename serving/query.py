@@ -112,10 +112,9 @@ def _filters(filters: Mapping[str, Any], signature: Signature) -> dict[str, Any]
         elif ends[0] in signature.inputs:
             row.update(zip(ends, _bounds(name, wanted)))
         else:
-            raise ServerError(
-                f"this model cannot filter by {name!r}; it filters by {', '.join(filters_of(signature)) or 'nothing'}; "
-                "see serving.filters"
-            )
+            there = ", ".join(filters_of(signature))
+            known = f"it filters by {there}" if there else "it was exported without filters"
+            raise ServerError(f"this model cannot filter by {name!r}; {known}, see serving.filters")
     return row
 
 

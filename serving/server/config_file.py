@@ -32,11 +32,15 @@ class ConfigFile:
 
     def _run(self) -> None:
         served: list[ModelConfig] | None = None
+        told = ""
         while not self._stopping.wait(self._wait):
             try:
                 configs = configs_from_file(self._path)
                 if configs != served:
                     self._registry.reload(configs, lambda: not self._stopping.is_set())
                     served = configs
+                told = ""
             except (ServerError, StatusError) as error:
-                log.error("the model config file %s is not served: %s", self._path, error)
+                if str(error) != told:  # and not at every poll
+                    told = str(error)
+                    log.error("the model config file %s is not served: %s", self._path, error)

@@ -12,6 +12,7 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
 
 from tfrec.errors import ServableError, ServerError
+from tfrec.serving.server import config_file
 from tfrec.serving.server.options import Policy
 
 
@@ -242,3 +243,24 @@ def test_d15_improperly_formatted_file_ends_the_start(serve_model, tmp_path):
         serve_model("", model_config_file=str(file)).__enter__()
     with pytest.raises(ServerError, match="cannot read the model config file"):
         serve_model("", model_config_file=str(tmp_path / "none")).__enter__()
+
+
+def test_an_error_in_the_polled_file_is_logged_once_and_another_one_again(tmp_path, caplog, monkeypatch):
+    file = tmp_path / "models.config"
+    file.write_text("model_config_list { nonsense")
+    polls = []
+    read = config_file.configs_from_file
+    monkeypatch.setattr(config_file, "configs_from_file", lambda path: (polls.append(path), read(path))[1])
+    polled = config_file.ConfigFile(str(file), 0.01, registry=None)
+    polled.start()
+    try:
+        wait_for(lambda: len(polls) > 3)
+        assert len(caplog.records) == 1 and "is not served" in caplog.text
+        other = tmp_path / "other.config"
+        other.write_text("model_config_list { other nonsense")
+        other.replace(file)
+        seen = len(polls)
+        wait_for(lambda: len(polls) > seen + 3)
+    finally:
+        polled.stop()
+    assert len(caplog.records) == 2
