@@ -86,7 +86,7 @@ def test_nobody_is_told_that_the_items_are_popular_ones(tfrec, shop, server):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--filter", "colour=red"], "cannot filter by 'colour'; it filters by nothing; see serving.filters"),
+        (["--filter", "colour=red"], "cannot filter by 'colour'; it was exported without filters, see serving.filters"),
         (["--filter", "colour"], "--filter takes NAME=VALUE or NAME=LOW..HIGH, got 'colour'"),
         (["--filter", "price=1..2", "--filter", "price=3.."], "--filter takes one range of 'price'"),
         (["--allow", "i001"], "takes no list of allowed items; export it with serving.allow"),
