@@ -46,9 +46,13 @@ def test_all_trainers_run_in_turn_and_ratios_are_those_of_their_times(monkeypatc
         watch.wall, watch.cpu = list(laps), [2 * lap for lap in laps]
         return watch
 
-    monkeypatch.setattr(training, "TRAINERS", {"slow": timed("slow", 3.0), "tfrec": timed("tfrec", 0.5)})
+    monkeypatch.setattr(training, "PEERS", {"slow": timed("slow", 3.0)})
+    monkeypatch.setattr(training, "OURS", {"tfrec": timed("tfrec", 0.5), "in short": timed("in short", 0.25)})
     measured = training.measure(rounds=2, batch=64, epochs=3, rows=400, say=lambda line: None)
-    assert order == ["slow", "tfrec"] * 2
+    assert order == ["slow", "tfrec", "in short"] * 2
     (data,) = measured.numbers["data"]
-    assert data["ratios"]["seconds"]["slow"] == data["ratios"]["cpu"]["slow"] == {"min": 6.0, "median": 6.0, "max": 6.0}
-    assert "6.0 (6.0 to 6.0)" in measured.tables[0].rows[1]
+    for own, ratio in (("tfrec", 6.0), ("in short", 12.0)):
+        same = {"min": ratio, "median": ratio, "max": ratio}
+        assert data["ratios"][own] == {"seconds": {"slow": same}, "cpu": {"slow": same}}
+    assert measured.tables[0].rows[1][2:6] == ["6.0 (6.0 to 6.0)"] * 2 + ["12.0 (12.0 to 12.0)"] * 2
+    assert measured.tables[0].rows[2][2:6] == [""] * 4
