@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tfrec.errors import TfrecError
 from tfrec.serving.server.options import Options
+from tfrec.serving.server.ports import refuse_taken_ports
 
 
 def serve_until_stopped(options: Options) -> int:
@@ -17,13 +18,15 @@ def serve_until_stopped(options: Options) -> int:
     Must run in the main thread, which is where signals arrive.
     """
     _on_stop_signals(lambda *_: sys.exit(0))  # while the model loads there is nothing to finish
-    from tfrec.serving.server.memory import keep_what_is_there
-    from tfrec.serving.server.running import start
-
-    keep_what_is_there()
     # A SimpleQueue, because a handler may interrupt this thread anywhere: Event.set would wait for the lock of a wait.
     stops: queue.SimpleQueue[None] = queue.SimpleQueue()
     try:
+        refuse_taken_ports(options)
+        # TensorFlow, which takes seconds.
+        from tfrec.serving.server.memory import keep_what_is_there
+        from tfrec.serving.server.running import start
+
+        keep_what_is_there()
         server = start(options)
         _on_stop_signals(lambda *_: stops.put(None))
     except TfrecError as error:

@@ -19,6 +19,7 @@ from tfrec.serving.server import rest_format
 from tfrec.serving.server.errors import StatusError, invalid
 from tfrec.serving.server.models import Models
 from tfrec.serving.server.options import Options, threads
+from tfrec.serving.server.ports import cannot_listen
 from tfrec.serving.server.rest_api import Answer, RestApi
 
 MOST_CONNECTIONS = 1000
@@ -58,10 +59,8 @@ class RestServer(ThreadingHTTPServer):
         try:
             super().__init__((options.host, options.rest_api_port or 0), RequestHandler)
         except OSError as error:
-            raise ServerError(
-                f"cannot listen on {options.host}:{options.rest_api_port} for REST; is the port taken by another "
-                f"server? ({error.strerror or error})"
-            ) from error
+            port = options.rest_api_port or 0
+            raise cannot_listen(options.host, port, "REST", error.strerror or str(error)) from error
         self.port = self.server_address[1]
         self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name="rest", daemon=True)
         self._reaper = threading.Thread(target=self._close_late_connections, name="rest time limits", daemon=True)

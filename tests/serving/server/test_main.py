@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -76,3 +77,16 @@ def test_sigterm_while_waiting_for_a_model_ends_the_process(run, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("flag", "api"), [("port", "gRPC"), ("rest_api_port", "REST")])
+def test_a_taken_port_is_told_before_a_model_is_looked_for(run, tmp_path, flag, api):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = {"port": 0, "rest_api_port": 0, flag: port}
+        # Without a model, which this waits for.
+        process = run(f"--model_base_path={tmp_path}", *(f"--{name}={number}" for name, number in ports.items()))
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 2 and output == ""
+    assert errors.count("\n") == 1
+    assert f"cannot listen on 127.0.0.1:{port} for {api}; is the port taken by another server?" in errors
