@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tfrec.errors import ConfigError, Diverged, TrainingError
+from tfrec.search_space import METRICS
 from tfrec.tuning.oracle import build_oracle
 from tfrec.tuning.study import Study, search_key, tune
 
@@ -45,6 +46,9 @@ def test_the_first_trial_is_the_configuration_and_the_best_is_found(study, algor
     assert len({json.dumps(trial.values) for trial in result.trials}) == 12
     assert result.best.metrics["ndcg@10"] == max(trial.metrics["ndcg@10"] for trial in result.trials)
     assert result.hyperparameters["values"] == result.best.values
+    for trial in search.oracle.trials.values():
+        directions = trial.metrics.get_config()["metrics"]
+        assert {name: directions[name]["direction"] for name in METRICS} == dict.fromkeys(METRICS, "max")
 
 
 def test_values_outside_the_space_are_not_tried_first(study):

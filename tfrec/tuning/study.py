@@ -21,7 +21,7 @@ from tfrec.data.tables import Dataset
 from tfrec.data.vocabulary import FeatureSpace
 from tfrec.errors import ConfigError, Diverged, TrainingError
 from tfrec.model.build import build_encoders
-from tfrec.search_space import with_values
+from tfrec.search_space import METRICS, with_values
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.trainer import Progress, train
 from tfrec.training.validation import validation_question
@@ -150,6 +150,10 @@ class Study(BaseTuner):
             self._say(f"{of}: failed, {' '.join(str(error).split())[:300]}")
             raise
         metric = self.config.tuning.metric
+        recorded = self.oracle.trials[trial.trial_id].metrics
+        for other in METRICS:
+            if other != metric and not recorded.exists(other):
+                recorded.register(other, "max")  # KerasTuner takes what is no objective for a loss.
         self._say(f"{of}: {metric} {metrics[metric]:.4f} in {metrics['seconds']:.0f} s")
         # Nobody asks for this model again, and a search leaves many.
         if tf.io.gfile.exists(folder):
