@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import tensorflow as tf
 
 from tests.conftest import JOINT
 from tfrec.model.two_tower import TwoTower
+from tfrec.training import sizes
 from tfrec.training.fingerprint import training_fingerprint
 from tfrec.training.trainer import train
 from tfrec.training.warm_start import chosen_start, forget_states
 
+SHOWN = ("category", "tags")
 CHANGED = {"garden": "zoo", "castle": "abbey"}  # One category is renamed for all its items, so vocabularies move.
 
 
@@ -23,7 +27,7 @@ def shops(make_world, tmp_path_factory):
     """The shop of yesterday, and of today: items and users came and went, a category is new and one is gone."""
     from tests.conftest import FEATURES
 
-    features = {name: FEATURES[name] for name in ("category", "tags")}
+    features = {name: FEATURES[name] for name in SHOWN}
     yesterday = make_world(tmp_path_factory.mktemp("yesterday"), features, items=24, users=40, events=8)
     today = make_world(tmp_path_factory.mktemp("today"), features, items=32, users=60, events=9)
     items = [json.loads(line) for line in (today.folder / "items.jsonl").read_text().splitlines()]
@@ -61,6 +65,11 @@ def before_the_first_step(monkeypatch):
 
 def warm(world, model=None, **training):
     return world.config(training={"warm_start": True, "epochs": 1, **training}, model=model or {}, split={"test": 0.0})
+
+
+def large_and_warm(world, **training):
+    """In the recipe of large data, without what draws at random."""
+    return warm(world, {"dropout": 0.0, "factors": 0}, patience=0, **training)
 
 
 @dataclasses.dataclass
@@ -178,6 +187,24 @@ def test_a_warm_training_is_short_goes_on_and_is_not_done_twice(regression, shop
     lines = []
     train(config, now, directory, served=[name, mine], say=lines.append)  # it is the served one now
     assert "the trained model is up to date" in lines
+
+
+@pytest.mark.slow
+def test_devices_that_divide_the_item_table_start_where_one_device_does(shops, tmp_path, monkeypatch):
+    few = 10  # More rows make a table a large one.
+    monkeypatch.setattr(sizes, "LARGE", few)
+    before = earlier(shops[0], tmp_path / "before", {"dropout": 0.0, "factors": 0})
+    directory, file = before.beside(tmp_path / "divided"), tmp_path / "divided.npy"
+    command = [sys.executable, "-m", "tests.training.divided_start", shops[1].folder, directory, before.name, few, file]
+    running = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    config = large_and_warm(shops[1])
+    now = shops[1].dataset(config)
+    lines = []
+    trained = train(config, now, before.beside(tmp_path / "one"), served=[before.name], say=lines.append)
+    told, _ = running.communicate(timeout=500)
+    assert running.returncode == 0 and "starting from the served model, " in lines[0] and lines[0] in told, told[-3000:]
+    expected = trained.model.item_tower.id_embedding.embeddings.numpy()
+    np.testing.assert_allclose(np.load(file), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_start_is_chosen_once_and_only_from_a_model_of_the_same_structure(regression, shops, tmp_path):
