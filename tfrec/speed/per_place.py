@@ -17,6 +17,7 @@ from tfrec.model.two_tower import TwoTower
 from tfrec.speed.measured import Stopwatch
 from tfrec.speed.sampled import Sampled
 from tfrec.training.batches import Batches
+from tfrec.training.collaborative import OF_ENCODERS
 from tfrec.training.interactions import interactions
 from tfrec.training.optimizer import build_optimizer
 from tfrec.training.rows import RowSampler
@@ -63,14 +64,7 @@ class Trainers:
     """
 
     def __init__(self, sample: Sampled, settings: Mapping[str, Any], features: tuple[str, ...] = CNNS, **encoder: Any):
-        model = {
-            "content": "joint",
-            "fusion": "gate",
-            "use_id": False,
-            "dropout": 0.0,
-            "temperature": 0.15,
-            "use_search": False,
-        }
+        model = {**OF_ENCODERS, "fusion": "gate", "use_search": False}
         self.config = config = sample.config(features, dict.fromkeys(features, encoder), model=model)
         data = sample.dataset
         space = fit_feature_space(config.schema, data.catalogue, data.users, data.train)

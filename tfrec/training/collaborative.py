@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from tfrec.training.validation import AlarmBell, Validation
 # How many events' worth of trust the content of a known item may have; 0 trusts its events alone.
 PRIORS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 ENCODER_RATE = 0.003
+# The settings of `model` while encoders learn. Without ids and dropout an encoder from scratch learns more: there is
+# nobody else to explain the events.
+OF_ENCODERS: Mapping[str, Any] = {"content": "joint", "use_id": False, "dropout": 0.0, "temperature": 0.15}
 
 
 def train_collaborative(
@@ -90,18 +94,9 @@ def _train_encoders(
     """Train the encoders in a model that fuses them, and leave them as they are from then on."""
     training = config.training
     epochs = training.encoder_epochs or training.epochs
-    # Without ids and dropout an encoder from scratch learns more: there is nobody else to explain the events.
-    settings = dataclasses.replace(
-        config.model,
-        content="joint",
-        fusion=config.model.encoder_fusion,
-        use_id=False,
-        dropout=0.0,
-        temperature=0.15,
-    )
     alone = dataclasses.replace(
         config,
-        model=settings,
+        model=dataclasses.replace(config.model, fusion=config.model.encoder_fusion, **OF_ENCODERS),
         training=dataclasses.replace(
             training,
             epochs=epochs,
