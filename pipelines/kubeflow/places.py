@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from tfrec.config import Config
+from tfrec.config_paths import paths
 from tfrec.data.files import is_remote
 from tfrec.errors import ConfigError
 
@@ -17,25 +17,10 @@ def check_places(config: Config) -> None:
         ConfigError: naming the first setting of which that is not so.
     """
     folders = [os.path.normpath(folder) for folder in config.kubeflow.volumes.values()]
-    for setting, path in _paths(config):
+    for setting, path in paths(config):
         below = any(os.path.commonpath([folder, os.path.normpath(path)]) == folder for folder in folders)
         if not (is_remote(path) or below):
             raise ConfigError(
                 f"{config.source}: {setting} is {path}, which is nowhere for a pod; give a path such as "
                 "gs://bucket/folder, or one below a folder of kubeflow.volumes"
             )
-
-
-def _paths(config: Config) -> Iterator[tuple[str, str]]:
-    data = config.data
-    for key in ("items", "events", "users", "media", "output"):
-        if getattr(data, key):
-            yield f"data.{key}", getattr(data, key)
-    if config.serving.push:
-        yield "serving.push", config.serving.push
-    if config.gates.audit:
-        yield "gates.audit", config.gates.audit
-    for feature in config.schema.content():
-        for key, value in feature.encoder.items():
-            if isinstance(value, str) and os.path.isabs(value):
-                yield f"schema.items.features.{feature.name}.encoder.{key}", value

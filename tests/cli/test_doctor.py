@@ -1,6 +1,8 @@
 import importlib.metadata
+import json
 
 import pytest
+import yaml
 
 from tfrec.cli import checks
 from tfrec.cli.servable_checks import servable
@@ -79,6 +81,27 @@ def test_a_configuration_with_a_wrong_path_is_told(tfrec, tmp_path, write_shop):
     assert shown.status == 1
     assert "users.jsonl does not exist" in shown.out
     assert f"correct data.users in {config}" in shown.out
+
+
+def test_every_path_of_a_configuration_is_looked_at(tmp_path, plain_world):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    picture = {"modality": "image", "encoder": {"kind": "small-cnn", "weights": str(tmp_path / "none.h5")}}
+    document = plain_world.document(
+        data={"users": "gs://shop/users.jsonl", "media": str(tmp_path / "taken")},
+        gates={"audit": str(tmp_path / "audit.json")},
+        serving={"push": str(tmp_path / "taken" / "shop")},
+    )
+    document = json.loads(json.dumps(document))
+    document["schema"]["items"]["features"]["picture"] = picture
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(document))
+    found = {check.name: check for check in checks.configuration(str(path))}
+    weights = found["schema.items.features.picture.encoder.weights"]
+    assert weights.state == "wrong" and weights.found == f"{tmp_path}/none.h5 does not exist"
+    assert found["gates.audit"].mend == f"correct gates.audit in {path}"
+    assert found["data.media"].found == f"{tmp_path}/taken is no folder"
+    assert found["serving.push"].found == f"{tmp_path}/taken cannot be written"
+    assert found["data.users"].state == "optional" and "not looked at" in found["data.users"].found
 
 
 def test_a_folder_without_a_model_is_told(tfrec, tmp_path):

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator
 from packaging.requirements import Requirement
 
 from tfrec.config import load_config
+from tfrec.config_paths import WRITTEN, paths
 from tfrec.data.files import is_remote
 from tfrec.errors import TfrecError
 
 LEAST_FREE = 2 << 30  # bytes; a model with its checkpoints and the cache of its encoders
 REMAKE = "rm -rf .venv && make .venv/ready"
 INSTALL = "pip install"
+FILES = ("data.items", "data.events", "data.users", "gates.audit")
 SAME_MINOR = ("tf-keras", "tensorflow-text")
 OPTIONAL = {"tfx": "for `tfrec pipeline run`", "wandb": "for training.log_wandb"}
 
@@ -129,30 +131,40 @@ def accelerators() -> Iterator[Check]:
 
 
 def configuration(path: str) -> Iterator[Check]:
-    """Whether a configuration can be read, its files are there and its output can be written."""
+    """Whether a configuration can be read, what it names is there and where it writes can be written."""
     try:
         config = load_config(path)
     except TfrecError as error:
         yield Check("configuration", str(error), "wrong", "tfrec init --help")
         return
     yield Check("configuration", config.source)
-    for key in ("items", "events", "users", "media"):
-        place = getattr(config.data, key)
-        if place and not is_remote(place):
-            there = os.path.isdir(place) if key == "media" else os.path.isfile(place)
-            wrong = Check(f"data.{key}", f"{place} does not exist", "wrong", f"correct data.{key} in {config.source}")
-            yield Check(f"data.{key}", place) if there else wrong
-    if not is_remote(config.data.output):
-        yield _output_folder(config.data.output)
+    for setting, place in paths(config):
+        if is_remote(place):
+            yield Check(setting, f"{place} is in an object store, which is not looked at", "optional")
+        elif setting in WRITTEN:
+            yield _written(setting, place)
+        else:
+            yield _read(setting, place, config.source)
 
 
-def _output_folder(folder: str) -> Check:
+def _read(setting: str, place: str, source: str) -> Check:
+    mend = f"correct {setting} in {source}"
+    if not os.path.exists(place):
+        return Check(setting, f"{place} does not exist", "wrong", mend)
+    if setting == "data.media" and not os.path.isdir(place):
+        return Check(setting, f"{place} is no folder", "wrong", mend)
+    if setting in FILES and not os.path.isfile(place):
+        return Check(setting, f"{place} is no file", "wrong", mend)
+    return Check(setting, place)
+
+
+def _written(setting: str, folder: str) -> Check:
     existing = folder
     while not os.path.exists(existing):
         existing = os.path.dirname(existing)
     if not os.path.isdir(existing) or not os.access(existing, os.W_OK):
-        return Check("data.output", f"{existing} cannot be written", "wrong", "choose another data.output")
+        return Check(setting, f"{existing} cannot be written", "wrong", f"choose another {setting}")
     free = shutil.disk_usage(existing).free
     if free < LEAST_FREE:
-        return Check("data.output", f"only {free >> 20:,} MiB are free at {existing}", "wrong", "free some space")
-    return Check("data.output", f"{folder} ({free >> 30:,} GiB free)")
+        return Check(setting, f"only {free >> 20:,} MiB are free at {existing}", "wrong", "free some space")
+    return Check(setting, f"{folder} ({free >> 30:,} GiB free)")
