@@ -48,9 +48,10 @@ format: .venv/ready ## mend what ruff can mend
 PEER ?= .venv-peer/bin/python
 bench: .venv/ready ## speed of training, encoders, evaluation, start-up, index and server, into benchmarks/results
 	@$(BIN)/tfrec benchmark speed --what training,encoders,evaluation,start,index --out benchmarks/results/speed
+	@$(BIN)/tfrec benchmark speed --what training --batch 1024 --epochs 2 --out benchmarks/results/speed-1024
 	@$(BIN)/tfrec benchmark serving --items 100000 --api grpc,rest --rounds 2 --seconds 2 \
 		--out benchmarks/results/serving
-	@$(BIN)/tfrec benchmark serving --items 1000000 --api grpc --rounds 2 --seconds 2 \
+	@$(BIN)/tfrec benchmark serving --items 1000000 --api grpc,rest --rounds 2 --seconds 2 \
 		--out benchmarks/results/serving-million
 	@$(BIN)/python benchmarks/index_filters.py --items 100000 --out benchmarks/results/index-filters
 	@[ ! -x "$(PEER)" ] || $(BIN)/python benchmarks/encoder_speed.py --peer "$(PEER)" --threads 1 --save
