@@ -110,7 +110,7 @@ def test_beam_options_reach_the_components_that_run_on_beam(shop, settings):
 
     config = dataclasses.replace(config, pipeline=parse_config(document, config.source).pipeline)
     (spec, _), _ = compiled(config)
-    for name in ("StatisticsGen", "Transform"):
+    for name in ("EventIngest", "StatisticsGen", "Transform", "ContentEncoder"):
         assert spec["deploymentSpec"]["executors"][f"{name}_executor"]["container"]["args"][-2:] == beam
 
 

@@ -7,7 +7,9 @@ import threading
 import pytest
 import yaml
 
+from tfrec.cli.main import main
 from tfrec.errors import TfrecError
+from tfrec.pipelines.fingerprints import take_fingerprints
 from tfrec.pipelines.kubeflow.submission import require_answer, submit, token_in
 
 SPEC = {
@@ -94,6 +96,25 @@ def test_a_run_is_started_with_pipeline_parameters_and_token(api, package, tmp_p
     assert body["runtime_config"] == {"parameters": arguments, "pipeline_root": "gs://b/root"}
     experiments = [body for method, path, _, body in api.requests if method == "POST" and "experiments" in path]
     assert [body["display_name"] for body in experiments] == ["films"]
+
+
+def test_the_command_compiles_and_sends_the_pipeline_of_the_configuration(api, shop, settings, tmp_path, capsys):
+    config = settings()
+    document = shop.document(kubeflow={"image": "tfrec:1", "volumes": dict(config.kubeflow.volumes)})
+    path = shop.folder / "sent.yaml"
+    path.write_text(yaml.safe_dump(json.loads(json.dumps(document))))
+    (tmp_path / "token").write_text("secret\n")
+    command = ["pipeline", "run", "-c", str(path), "--runner", "kubeflow", "--endpoint", f"{api.address}/"]
+    command += ["--experiment", "films", "--token-file", str(tmp_path / "token")]
+    assert main(command) == 0
+    assert f"run r1 is under way: {api.address}/#/runs/details/r1" in capsys.readouterr().out
+    _, _, authorization, body = api.requests[-1]
+    sent, parameters = body["pipeline_spec"]["pipeline_spec"], body["runtime_config"]["parameters"]
+    assert authorization == "Bearer secret"
+    assert "Trainer" in sent["root"]["dag"]["tasks"] and sent["pipelineInfo"]["name"] == "shop"
+    assert parameters["events_path"] == config.data.events
+    assert parameters["events_fingerprint"] == take_fingerprints(config).events
+    assert main([*command, "--since", "last"]) == 2  # it knows of runs on this machine alone
 
 
 def test_a_refusal_is_the_api_s_own_sentence(api, package):
