@@ -77,8 +77,11 @@ class ModelManager:
         with self._changed:
             self._changed.notify_all()
 
-    def settle(self, waiting: Callable[[], bool] = lambda: True) -> list[Version]:
-        """Wait until every version wanted is available or given up, and return those that failed.
+    def settle(self, waiting: Callable[[], bool] = lambda: True) -> Version | None:
+        """Wait until there is a version to serve and each wanted one was tried, or until all of them are given up.
+
+        Returns:
+            A version that failed, where there is none to serve.
 
         Args:
             waiting: asked now and then whether anybody still waits.
@@ -86,7 +89,10 @@ class ModelManager:
         with self._changed:
             while not (self._stopping or self._settled()) and waiting():
                 self._changed.wait(0.1)
-            return [version for version in self._versions.values() if version.wanted and version.error]
+            wanted = [version for version in self._versions.values() if version.wanted]
+            if any(version.state == AVAILABLE for version in wanted):
+                return None
+            return next((version for version in wanted if version.error), None)
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop looking, and close all versions once no request uses them, but at most `grace` seconds later."""
@@ -134,7 +140,9 @@ class ModelManager:
         if self.config is None:
             return True
         wanted = [version for version in self._versions.values() if version.wanted]
-        return bool(wanted) and all(version.state in (AVAILABLE, END) for version in wanted)
+        if any(version.state == AVAILABLE for version in wanted):
+            return all(version.state in (AVAILABLE, END) or version.error for version in wanted)
+        return bool(wanted) and all(version.state == END for version in wanted)
 
     def _run(self) -> None:
         wait = self._options.poll_wait

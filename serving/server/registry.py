@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from tensorflow_serving.apis import model_pb2
 
@@ -29,16 +29,16 @@ class Registry:
         self._changing = threading.Lock()
 
     def start(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve `configs`, and return once every version wanted at first is loaded.
+        """Serve `configs`, and return once each model has a version to serve and its others were tried.
 
         Raises:
-            ServableError: a model has no version, one could not be loaded, or a label names one that is not there.
+            ServableError: a model has no version, none of them can be loaded, or a label names one that is not there.
         """
         try:
             self._apply(configs, retries=self._options.load_retries if self._options.wait_for_model else 0)
         except StatusError as error:
             self.stop(0)
-            raise ServableError(f"Failed to start server: {error.message}") from error
+            raise ServableError(f"Failed to start server. Error: {error.code}: {error.message}") from error
         for name, manager in self._managers.items():
             if not manager.versions() and not self._options.wait_for_model:
                 self.stop(0)
@@ -48,28 +48,31 @@ class Registry:
                     f"such as {base}/1; give the folder that holds the versions"
                     f"{manager.base_path_error and f' ({manager.base_path_error})'}"
                 )
-        failed = self._settle(configs, lambda: True)
+        failed = self._failed(self._managers, lambda: True)
         if failed:
             self.stop()
             raise ServableError(
-                f"Failed to start server: {len(failed)} servable(s) did not become available: {{{', '.join(failed)}}}"
+                f"Failed to start server. Error: UNKNOWN: {len(failed)} servable(s) did not become available: "
+                f"{{{''.join(failed)}}}"
             )
         for manager in self._managers.values():
             manager.retries = self._options.load_retries
 
     def reload(self, configs: Sequence[ModelConfig], waiting: Callable[[], bool] = lambda: True) -> None:
-        """Serve `configs` and nothing else, and return once their versions are available.
+        """Serve `configs` and nothing else, and return once the models that are new have a version to serve.
+
+        Nobody waits for other versions of a model that was served before, as in TensorFlow Serving.
 
         Args:
             waiting: asked now and then whether the caller still waits.
 
         Raises:
-            StatusError: the configuration is refused, and the one before stays; or UNKNOWN, a version failed to load.
+            StatusError: the configuration is refused, and the one before stays; or UNKNOWN, no version of a new model
+                can be loaded.
         """
-        self._apply(configs, self._options.load_retries)
-        failed = self._settle(configs, waiting)
+        failed = self._failed(self._apply(configs, self._options.load_retries), waiting)
         if failed:
-            raise StatusError("UNKNOWN", f"{len(failed)} model(s) did not become available: {{{', '.join(failed)}, }}")
+            raise StatusError("UNKNOWN", f"{len(failed)} model(s) did not become available: {{{''.join(failed)}}}")
 
     def stop(self, grace: float = 10.0) -> None:
         """Close all versions once no request uses them, but at most `grace` seconds later for each model."""
@@ -103,7 +106,8 @@ class Registry:
         manager = self._managers.get(name)
         return manager.versions() if manager else []
 
-    def _apply(self, configs: Sequence[ModelConfig], retries: int) -> None:
+    def _apply(self, configs: Sequence[ModelConfig], retries: int) -> list[str]:
+        """Serve `configs` and nothing else; the names of the models that were not served before."""
         with self._changing:
             current = {name: manager.config for name, manager in self._managers.items() if manager.config}
             check_platforms(configs, current)
@@ -119,23 +123,25 @@ class Registry:
                 self._managers = {**self._managers, config.name: manager}  # readers take no lock
             for name in set(current) - wanted:
                 self._managers[name].configure(None)
+            return [config.name for config in configs if config.name not in current]
 
     def _check_labels(self, config: ModelConfig, before: Mapping[str, int]) -> None:
         states = {version.number: version.state for version in self.versions(config.name)}
         for label, number in config.labels.items():
-            is_new = label not in before
-            if states.get(number) != AVAILABLE and not (is_new and self._options.labels_for_unavailable):
+            moves = before.get(label, number) != number
+            if states.get(number) != AVAILABLE and (moves or not self._options.labels_for_unavailable):
                 raise StatusError(
                     "FAILED_PRECONDITION",
                     f"Request to assign label to version {number} of model {config.name}, which is not currently "
                     "available for inference",
                 )
 
-    def _settle(self, configs: Sequence[ModelConfig], waiting: Callable[[], bool]) -> list[str]:
-        return [
-            f"{{name: {config.name} version: {version.number}}} due to error: "
-            f"{version.error.code}: {version.error.message}"
-            for config in configs
-            for version in self._managers[config.name].settle(waiting)
-            if version.error is not None
-        ]
+    def _failed(self, names: Iterable[str], waiting: Callable[[], bool]) -> list[str]:
+        """What failed of each model that has no version to serve once it has settled, as TensorFlow Serving tells it."""
+        failed = []
+        for name in names:
+            version = self._managers[name].settle(waiting)
+            if version is not None and version.error is not None:
+                error = f"{version.error.code}: {version.error.message}"
+                failed.append(f"{{{{name: {name} version: {version.number}}} due to error: {error}}}, ")
+        return failed

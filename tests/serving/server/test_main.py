@@ -67,7 +67,7 @@ def test_broken_model_ends_the_process_with_status_2_and_one_sentence(run, tmp_p
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert output == ""
-    assert "Failed to start server: 1 servable(s) did not become available" in errors
+    assert "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: {{{name: " in errors
     assert "Traceback" not in errors
 
 

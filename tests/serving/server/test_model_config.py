@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import shutil
 import time
 import urllib.request
 
@@ -105,8 +107,19 @@ def test_d1_reload_replaces_the_models_and_returns_once_they_are_available(call,
     wait_for(lambda: set(call.states("two").values()) == {50})
     call.reload(listed(entry("three", bases / "three"), entry("two", bases / "two")))
     assert (call.ask("two"), call.ask("three")) == (6.0, 4.0)
-    call.reload(listed(entry("three", bases / "two")))
-    assert call.ask("three") == 6.0
+    call.reload(listed(entry("three", bases / "two")))  # nobody waits for another version of a model served before
+    wait_for(lambda: call.ask("three") == 6.0)
+
+
+def test_d1_reload_waits_for_new_models_only_and_a_broken_version_of_another_does_not_fail_it(call, bases, tmp_path):
+    shutil.copytree(bases / "two" / "123", tmp_path / "two" / "123")
+    (tmp_path / "two" / "125").mkdir()
+    with_broken = entry("two", tmp_path / "two", BOTH)
+    call.reload(listed(with_broken, entry("three", bases / "three")))
+    assert (call.ask("two", version=123), call.ask("three")) == (3.0, 4.0)
+    wait_for(lambda: call.states("two").get(125) == 50)
+    call.reload(listed(with_broken))
+    assert call.ask("two") == 3.0
 
 
 def test_d2_configuration_that_is_no_list_of_models(call):
@@ -146,12 +159,27 @@ def test_d3_to_d7_configurations_that_are_refused_change_nothing(call):
 def test_d8_model_that_fails_to_load(call, bases, serve_model, tmp_path):
     code, text = refused(call.reload, listed(entry("broken", bases / "broken"), entry("three", bases / "three")))
     assert code == "UNKNOWN"
-    assert text.startswith("1 model(s) did not become available: {{name: broken version: 1} due to error: ")
+    assert re.fullmatch(
+        r"1 model\(s\) did not become available: \{\{\{name: broken version: 1\} due to error: \w+: .+\}, \}", text, re.S
+    )
     assert call.ask("three") == 4.0
     file = tmp_path / "models.config"
     file.write_text(listed(entry("broken", bases / "broken")))
     with pytest.raises(ServableError, match=r"1 servable\(s\) did not become available"):
         serve_model("", model_config_file=str(file)).__enter__()
+
+
+def test_k6_a_model_with_one_broken_version_is_served_from_the_start(bases, serve_model, stubs, tmp_path):
+    shutil.copytree(bases / "two" / "123", tmp_path / "two" / "123")
+    (tmp_path / "two" / "125").mkdir()
+    file = tmp_path / "models.config"
+    versions = "model_version_policy { specific { versions: 123 versions: 125 } }"
+    file.write_text(listed(entry("two", tmp_path / "two", versions)))
+    slow_retries = {"load_retries": 5, "load_retry_interval": 60.0, "wait_for_model": True}
+    with serve_model("", model_config_file=str(file), rest_api_port=None, **slow_retries) as server:
+        call = Caller(stubs(server.grpc_address))
+        assert call.ask("two") == 3.0
+        assert call.states("two") == {123: 30, 125: 20}
 
 
 def test_d9_reload_blocks_while_a_model_has_no_version_until_the_caller_gives_up(call, bases):
@@ -197,6 +225,9 @@ def test_d12_new_labels_may_be_ahead_of_their_version_if_wanted(bases, serve_mod
         call = Caller(stubs(server.grpc_address))
         call.reload(listed(entry("two", bases / "two", BOTH + 'version_labels { key: "x" value: 7 }')))
         assert refused(call.ask, "two", "x")[1] == "Servable not found for request: Specific(two, 7)"
+        same = entry("two", bases / "two", BOTH + 'version_labels { key: "x" value: 7 }')
+        call.reload(listed(same, entry("three", bases / "three")))
+        assert call.ask("three") == 4.0
         again = listed(entry("two", bases / "two", BOTH + 'version_labels { key: "x" value: 8 }'))
         assert refused(call.reload, again)[0] == "FAILED_PRECONDITION"
 
