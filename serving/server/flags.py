@@ -141,12 +141,12 @@ FLAGS = (
     Flag(
         "tensorflow_intra_op_parallelism",
         "intra_op_parallelism",
-        "threads within an op; not with --tensorflow_session_parallelism",
+        "threads within an op; goes before --tensorflow_session_parallelism",
     ),
     Flag(
         "tensorflow_inter_op_parallelism",
         "inter_op_parallelism",
-        "threads between ops; not with --tensorflow_session_parallelism",
+        "threads between ops; goes before --tensorflow_session_parallelism",
     ),
     Flag("rest_api_timeout_in_ms", "rest_timeout", "deadline of REST requests in milliseconds", _milliseconds, "30000"),
     Flag("rest_api_token_file", "rest_token_file", "file with a bearer token that REST requests must show"),
@@ -208,6 +208,12 @@ def options_of(given: Mapping[str, Given], **settings: Any) -> Options:
         raise ServerError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
         )
+    if options.session_parallelism > 0 and options.intra_op_parallelism > 0 and options.inter_op_parallelism > 0:
+        raise ServerError(
+            "Either configure server_options.tensorflow_session_parallelism or "
+            "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+            "separately. You cannot configure all."
+        )
     return options
 
 
@@ -219,7 +225,7 @@ def options_from_flags(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m tfrec.serving.server",
         description="Serve a model with TensorFlow Serving's gRPC and REST API.",
-        epilog="example: python -m tfrec.serving.server --model_name=films --model_base_path=models/films "
+        epilog="example: python -m tfrec.serving.server --model_name=films --model_base_path=$PWD/models/films "
         "--port=8500 --rest_api_port=8501",
         allow_abbrev=False,
     )

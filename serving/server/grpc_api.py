@@ -52,7 +52,7 @@ def grpc_server(models: Models, options: Options, health: Health) -> tuple[grpc.
     credentials = credentials_from_file(options.ssl_config_file) if options.ssl_config_file else None
     port = _bound(server, f"{host}:{options.grpc_port}", credentials)
     if options.grpc_socket_path:
-        _bound(server, f"unix:{options.grpc_socket_path}")
+        _bound(server, f"unix:{options.grpc_socket_path}", credentials)
     return server, port
 
 

@@ -67,7 +67,7 @@ class Models:
         Raises:
             StatusError: the request cannot be answered.
         """
-        with self._registry.handle(spec) as (_, servable), self.metrics.runtime(spec.name, "predict"):
+        with self._registry.handle(spec) as (_, servable), self.metrics.runtime(spec.name, "Predict"):
             name = signature_name or prediction.DEFAULT_SIGNATURE
             if name not in servable.signatures:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')

@@ -36,7 +36,7 @@ class Options:
         check_method_names: whether Predict, Classify and Regress refuse signatures made for another of them.
         tags: of the meta graph to load.
         session_parallelism, intra_op_parallelism, inter_op_parallelism: threads of TensorFlow; 0 leaves it to
-            TensorFlow, and the first stands for both others.
+            TensorFlow, and the first stands for both others where both are 0.
         batching, batching_parameters_file: whether to run queued requests together, and a text-format
             BatchingParameters.
         monitoring_config_file: a text-format MonitoringConfig that switches Prometheus metrics on.

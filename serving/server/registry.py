@@ -137,7 +137,7 @@ class Registry:
                 )
 
     def _failed(self, names: Iterable[str], waiting: Callable[[], bool]) -> list[str]:
-        """What failed of each model that has no version to serve once it has settled, as TensorFlow Serving tells it."""
+        """What failed of each model that has none to serve once it has settled, as TensorFlow Serving tells it."""
         failed = []
         for name in names:
             version = self._managers[name].settle(waiting)

@@ -107,11 +107,10 @@ def _milliseconds(timeout: float | None) -> int:
 
 
 def session_config(session_threads: int = 0, intra_op: int = 0, inter_op: int = 0) -> tf.compat.v1.ConfigProto:
-    """Threads within an op and between ops; `session_threads` stands for both, and 0 leaves it to TensorFlow."""
-    return tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=session_threads or intra_op,
-        inter_op_parallelism_threads=session_threads or inter_op,
-    )
+    """Threads within an op and between ops, `session_threads` for both if both are 0; 0 leaves it to TensorFlow."""
+    if not (intra_op or inter_op):
+        intra_op = inter_op = session_threads
+    return tf.compat.v1.ConfigProto(intra_op_parallelism_threads=intra_op, inter_op_parallelism_threads=inter_op)
 
 
 def load_servable(

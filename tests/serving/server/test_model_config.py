@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import shutil
 import time
 import urllib.request
@@ -159,9 +158,8 @@ def test_d3_to_d7_configurations_that_are_refused_change_nothing(call):
 def test_d8_model_that_fails_to_load(call, bases, serve_model, tmp_path):
     code, text = refused(call.reload, listed(entry("broken", bases / "broken"), entry("three", bases / "three")))
     assert code == "UNKNOWN"
-    assert re.fullmatch(
-        r"1 model\(s\) did not become available: \{\{\{name: broken version: 1\} due to error: \w+: .+\}, \}", text, re.S
-    )
+    begin, end = "1 model(s) did not become available: {{{name: broken version: 1} due to error: ", "}, }"
+    assert text.startswith(begin) and text.endswith(end)
     assert call.ask("three") == 4.0
     file = tmp_path / "models.config"
     file.write_text(listed(entry("broken", bases / "broken")))

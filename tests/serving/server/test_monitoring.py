@@ -91,7 +91,9 @@ def test_h2_h4_requests_are_counted_by_model_and_status_with_their_times(monitor
     assert value(monitored, f"{name}request_latency_count{grpc_label}") == 2
     bounds = re.findall(rf'^{name}request_latency_bucket{re.escape(grpc_label[:-1])},le="(.*?)"', monitored, re.M)
     assert len(bounds) == 34 and bounds[:3] == ["10", "18", "32.4"] and bounds[-1] == "+Inf"
-    assert value(monitored, f'{name}runtime_latency_count{{model_name="default",API="Regress",runtime="TF1"}}') == 1
+    for api, count in (("Predict", 3), ("Regress", 1)):  # of both entry points
+        runtime = f'{name}runtime_latency_count{{model_name="default",API="{api}",runtime="TF1"}}'
+        assert value(monitored, runtime) == count
     assert value(monitored, f'{name}request_example_count_total{{model="default"}}') == 3
     assert value(monitored, f'{name}request_example_counts_count{{model="default"}}') == 1
     assert f"# TYPE {name}request_count counter" in monitored

@@ -2,6 +2,7 @@ import pytest
 
 from tfrec.serving.server.flags import FLAGS, OWN_FLAGS, options_from_flags
 from tfrec.serving.server.options import Options
+from tfrec.serving.server.servable import session_config
 
 
 def test_flags_of_tensorflow_model_server_set_the_options():
@@ -58,6 +59,17 @@ def test_i2_batching_parameters_need_batching(capsys):
         options_from_flags(["--model_base_path=/m", "--batching_parameters_file=/b"])
     text = "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
     assert text in capsys.readouterr().err
+
+
+def test_numbers_of_threads_go_before_the_one_that_stands_for_both(capsys):
+    flags = [f"--tensorflow_{kind}_parallelism={number}" for kind, number in (("session", 8), ("intra_op", 2))]
+    options = options_from_flags(["--model_base_path=/m", *flags])
+    config = session_config(options.session_parallelism, options.intra_op_parallelism, options.inter_op_parallelism)
+    assert (config.intra_op_parallelism_threads, config.inter_op_parallelism_threads) == (2, 0)
+    assert session_config(8).inter_op_parallelism_threads == session_config(8).intra_op_parallelism_threads == 8
+    with pytest.raises(SystemExit):
+        options_from_flags(["--model_base_path=/m", *flags, "--tensorflow_inter_op_parallelism=2"])
+    assert "You cannot configure all." in capsys.readouterr().err
 
 
 # Flags of tensorflow_model_server 2.16, without those for GPU, TPU, TFLite and ALTS.
