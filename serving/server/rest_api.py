@@ -103,12 +103,12 @@ class RestApi:
         return rest_format.json_from_outputs(outputs, row_form)
 
     def _classify(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> str:
-        given = rest_examples.input_from_request(document, "classify")
+        given = rest_examples.input_from_request(document)
         request = classification_pb2.ClassificationRequest(model_spec=spec, input=given)
         return rest_examples.classifications_json(self._models.classify(request, self._timeout).result)
 
     def _regress(self, spec: model_pb2.ModelSpec, document: dict[str, Any]) -> str:
-        given = rest_examples.input_from_request(document, "regress")
+        given = rest_examples.input_from_request(document)
         request = regression_pb2.RegressionRequest(model_spec=spec, input=given)
         return rest_examples.regressions_json(self._models.regress(request, self._timeout).result)
 

@@ -12,29 +12,29 @@ from tfrec.serving.server import rest_format, rest_values
 from tfrec.serving.server.errors import invalid
 
 LARGEST_INT64 = (1 << 63) - 1
-KINDS = {int: "int64", float: "float", str: "string", dict: "string", bool: "int64"}
+KINDS = {int: "int64", float: "float", str: "bytes", dict: "bytes", bool: "int64"}
 
 
-def input_from_request(document: Mapping[str, Any], method: str) -> input_pb2.Input:
+def input_from_request(document: Mapping[str, Any]) -> input_pb2.Input:
     """The Input of a classify or regress request: "examples", and perhaps a "context" that each of them shares.
 
     Raises:
         StatusError: there are no examples, or one holds what a tf.Example cannot.
     """
+    given = input_pb2.Input()
+    target: Any = given.example_list
+    if "context" in document:
+        target = given.example_list_with_context
+        target.context.CopyFrom(_example(document["context"]))
     if "examples" not in document:
-        raise invalid(f"When method is {method}, key 'examples' is expected and was not found")
+        reason = "When method is classify, key 'examples' is expected and was not found"  # of both methods
+        raise rest_values.format_error(document, reason)
     examples = document["examples"]
     if not isinstance(examples, list):
         raise rest_values.format_error(document, "Expecting 'examples' value to be an list/array")
     if not examples:
-        raise rest_values.format_error(document, "No examples in 'examples' array")
-    given = input_pb2.Input()
-    if "context" in document:
-        target = given.example_list_with_context
-        target.context.CopyFrom(_example(document["context"]))
-        target.examples.extend(map(_example, examples))
-    else:
-        given.example_list.examples.extend(map(_example, examples))
+        raise rest_values.format_error(document, "'examples' value is an empty array")
+    target.examples.extend(map(_example, examples))
     return given
 
 
@@ -72,16 +72,12 @@ def _fill(feature: feature_pb2.Feature, name: str, values: list[Any]) -> None:
     expected = ""
     for value in values:
         if value is None or isinstance(value, list) or (isinstance(value, dict) and not rest_values.is_base64(value)):
-            raise invalid(
-                f"Example feature: {name} has element with unexpected JSON type: {rest_values.type_name(value)}"
-            )
+            raise invalid(f"Feature: {name} has element with unexpected JSON type: {rest_values.type_name(value)}")
         kind = KINDS[type(value)]
         expected = expected or kind
         if kind != expected:
-            raise invalid(
-                f"Unexpected element type: {rest_values.type_name(value)} in feature: {name} expecting type: {expected}"
-            )
-        if kind == "string":
+            raise invalid(f"Unexpected element type in feature: {name} expecting type: {expected}")
+        if kind == "bytes":
             feature.bytes_list.value.append(rest_values.bytes_from_json(value))
         elif kind == "float":
             feature.float_list.value.append(value)

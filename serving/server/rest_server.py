@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,6 +30,7 @@ CORS = {
     "Access-Control-Allow-Methods": "POST, GET",
     "Access-Control-Allow-Headers": "Content-Type",
 }
+CORS_WITH_TOKEN = {"Access-Control-Allow-Headers": "Content-Type, Authorization"}
 
 
 class RestServer(ThreadingHTTPServer):
@@ -49,7 +51,7 @@ class RestServer(ThreadingHTTPServer):
         self.api = RestApi(models, options.rest_timeout, metrics_path, token)
         self.largest_body = options.largest_request
         self.time_limit = options.rest_timeout
-        self.cors = options.cors
+        self.cors = {**CORS, **(CORS_WITH_TOKEN if token else {})} if options.cors else {}
         self.permits = threading.BoundedSemaphore(threads(options.rest_threads))
         self.in_progress = 0
         self.changed = threading.Condition()
@@ -144,7 +146,8 @@ class RequestHandler(BaseHTTPRequestHandler):
             self.server.in_progress += 1
         try:
             try:
-                if not self.server.api.allows(self.headers):
+                # Browsers ask whether they may send the token before they send it.
+                if self.command != "OPTIONS" and not self.server.api.allows(self.headers):
                     raise StatusError("UNAUTHENTICATED", "a valid bearer token is expected in the header Authorization")
                 with self.server.time_limited(self.connection):
                     body = self._read_body()
@@ -171,7 +174,9 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(content)))
-        for name, value in CORS.items() if self.server.cors else ():
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", "Bearer")
+        for name, value in self.server.cors.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":

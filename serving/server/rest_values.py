@@ -147,7 +147,15 @@ def format_error(value: Any, reason: str) -> StatusError:
 
 
 def as_text(value: Any) -> str:
-    return json.dumps(value, indent=4, ensure_ascii=False)
+    """What errors show of a JSON value.
+
+    Raises:
+        StatusError: it could just be parsed, but is nested too deeply to be written.
+    """
+    try:
+        return json.dumps(value, indent=4, ensure_ascii=False)
+    except RecursionError as error:
+        raise invalid("JSON Parse error: values are nested too deeply") from error
 
 
 def joined(shape: list[int]) -> str:

@@ -91,9 +91,9 @@ def test_g6_regress(ask):
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ("{}", "When method is classify, key 'examples' is expected and was not found"),
+        ("{}", "JSON Value: {} When method is classify, key 'examples' is expected and was not found"),
         ('{"examples": 1}', "list/array"),
-        ('{"examples": []}', "No examples in 'examples' array"),
+        ('{"examples": []}', "'examples' value is an empty array"),
         ('{"examples": [[1]]}', "Example must be JSON object but got JSON Array"),
         ('{"examples": [{"names": [1, "a"]}]}', "feature: names expecting type: int64"),
         ('{"examples": [{"names": [null]}]}', "names has element with unexpected JSON type: Null"),
@@ -102,6 +102,8 @@ def test_g6_regress(ask):
         ('{"examples": [{"names": [18446744073709551615]}]}', "Only int64_t is supported"),
         ('{"examples": [{"names": [{"b64": "?"}]}]}', "Unable to base64 decode"),
         ('{"context": 1, "examples": [{"x": 1.0}]}', "Example must be JSON object but got JSON Number"),
+        ('{"context": [1]}', "Example must be JSON object but got JSON Array"),
+        ('{"examples": [{"names": ["a", 1]}]}', "Unexpected element type in feature: names expecting type: bytes"),
         ('{"signature_name": "nope", "examples": [{"x": 1.0}]}', "No signature was found with the name: nope"),
     ],
 )

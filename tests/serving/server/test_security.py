@@ -77,6 +77,14 @@ def test_deep_json_is_refused(half_plus, opening):
     assert status == 400 and answer["error"].startswith("JSON Parse error: ")
 
 
+@pytest.mark.parametrize("path", [PREDICT, "/v1/models/default:classify"])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('{"instances":', "}")])
+def test_json_that_is_just_not_too_deep_to_be_parsed_is_refused_too(half_plus, path, opening, closing):
+    """Errors quote the value, and writing it takes a little more depth than reading it did."""
+    for depth in range(900, 1000, 3):
+        assert post(half_plus, opening * depth + "1" + closing * depth, path)[0] == 400
+
+
 def test_tensor_that_would_grow_a_million_times_is_refused(half_plus, stubs):
     request = predict_request()
     request.inputs["x"].tensor_shape.dim[0].size = 100_000_000
@@ -106,6 +114,19 @@ def test_rest_needs_the_bearer_token_if_there_is_one(strict, base_paths, serve_m
         status, answer = post(strict, headers=headers)
         assert status == 401 and "bearer token" in answer["error"]
     assert post(strict, None, "/v1/models/default", method="GET")[0] == 401
+    file = tmp_path / "token"
+    file.write_text("s3cret")
+    with serve_model(base_paths["half_plus"], rest_token_file=str(file), cors=True) as server:
+        address = urllib.parse.urlsplit(server.rest_url).netloc
+        found = []
+        for method in ("OPTIONS", "POST"):  # a browser asks without the token whether it may send it
+            connection = http.client.HTTPConnection(address, timeout=20)
+            connection.request(method, PREDICT, BODY, {"Origin": "http://example.org"})
+            response = connection.getresponse()
+            found.append((response.status, response.headers["WWW-Authenticate"]))
+            assert response.headers["Access-Control-Allow-Headers"] == "Content-Type, Authorization"
+            connection.close()
+        assert found == [(200, None), (401, "Bearer")]
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ServerError, match=r"token file .* is empty"):
         serve_model(base_paths["half_plus"], rest_token_file=str(tmp_path / "empty")).__enter__()
@@ -168,7 +189,9 @@ def test_tls_and_client_certificates(base_paths, serve_model, tmp_path):
     text = f"server_key: {json.dumps(server_key)} server_cert: {json.dumps(server_cert)}"
     for mutual in (False, True):
         file.write_text(text + (f" custom_ca: {json.dumps(root)} client_verify: true" if mutual else ""))
-        with serve_model(base_paths["half_plus"], ssl_config_file=str(file), rest_api_port=None) as server:
+        socket_path = str(tmp_path / "socket")
+        options = {"ssl_config_file": str(file), "grpc_socket_path": socket_path, "rest_api_port": None}
+        with serve_model(base_paths["half_plus"], **options) as server:
             address = server.grpc_address.replace("127.0.0.1", "localhost")
 
             def ask(address=address, **certificates):
@@ -188,6 +211,9 @@ def test_tls_and_client_certificates(base_paths, serve_model, tmp_path):
                 (tmp_path / name).write_text(pem)
             whole = TLS(tmp_path / "root", tmp_path / "cert", tmp_path / "key")
             assert asyncio.run(ask_asynchronously(address, whole)) == 3.0
+            assert asyncio.run(ask_asynchronously(f"unix:{socket_path}", whole)) == 3.0
+            with pytest.raises(CallError):
+                asyncio.run(ask_asynchronously(f"unix:{socket_path}", None))
             if mutual:
                 with pytest.raises(CallError, match="no model server answers"):
                     asyncio.run(ask_asynchronously(address, TLS(tmp_path / "root")))
