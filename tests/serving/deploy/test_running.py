@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import urllib.request
@@ -75,6 +76,29 @@ def test_a_new_version_takes_the_place_of_the_oldest(copy, tmp_path):
     copy()
     _write(tmp_path / "store/films/12")
     assert copy()[0] == ["11", "12"]
+
+
+def test_versions_that_labels_name_are_copied_and_kept_however_old(copy, files_of, tmp_path):
+    config = tmp_path / "models.config"
+    with_labels = dataclasses.replace(files_of("s3").settings, stable=9, canary=11)
+    config.write_text(files_of(with_labels).text["config/models.config"])
+    assert copy(CONFIG=str(config))[0] == ["10", "11", "9"]
+    for version in ("12", "13"):
+        _write(tmp_path / "store/films" / version)
+    shutil.rmtree(tmp_path / "store/films/9")  # also where it is no longer to be had
+    assert copy(CONFIG=str(config))[0] == ["11", "12", "13", "9"]
+    config.write_text(files_of("gs").text["config/models.config"].replace("num_versions: 1", "num_versions: 9"))
+    assert copy(CONFIG=str(config))[0] == ["12", "13"]
+
+
+def test_the_copying_container_reads_the_list_of_models_that_the_server_reads(files_of):
+    pod = files_of("s3")["kubernetes/deployment.yaml"]["spec"]["template"]["spec"]
+    [copying], [server] = pod["initContainers"], pod["containers"]
+    [config] = [variable["value"] for variable in copying["env"] if variable["name"] == "CONFIG"]
+    assert f"--model_config_file={config}" in server["args"]
+    mounted = [{m["name"]: m["mountPath"] for m in container["volumeMounts"]} for container in (copying, server)]
+    assert mounted[0]["models-config"] == mounted[1]["models-config"] == config.rpartition("/")[0]
+    assert mounted[0]["models"] == mounted[1]["models"]
 
 
 def test_a_version_that_is_still_written_waits_and_the_old_ones_stay(copy, tmp_path):

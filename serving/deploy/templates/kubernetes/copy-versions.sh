@@ -1,11 +1,16 @@
 #!/bin/sh
-# Keeps the newest versions of SOURCE, a folder that rclone reads, in MODELS, the folder the server watches.
+# Keeps the newest versions of SOURCE, a folder that rclone reads, in MODELS, the folder the server watches, and those
+# that CONFIG, the server's list of models, names, however old they are.
 # A version is taken once its listing stands still, and appears by a rename; MODELS never holds half of one.
 set -u
-: "${SOURCE:?}" "${MODELS:?}" "${KEEP:=3}" "${WAIT:=30}" "${SETTLE:=5}" "${ROUNDS:=0}"
+: "${SOURCE:?}" "${MODELS:?}" "${CONFIG:=/dev/null}" "${KEEP:=3}" "${WAIT:=30}" "${SETTLE:=5}" "${ROUNDS:=0}"
 
 numbers() { # only names that are numbers, ascending
     sed 's,/$,,' | grep -E '^[0-9]+$' | sort -n
+}
+
+named() { # by the policy of CONFIG; num_versions names none
+    sed -n 's/^ *versions: *\([0-9][0-9]*\) *$/\1/p' "$CONFIG"
 }
 
 listing() {
@@ -32,7 +37,11 @@ take() {
 
 update() {
     found=$(rclone lsf --dirs-only "$SOURCE") || return 1
-    wanted=$(echo "$found" | numbers | tail -n "$KEEP")
+    there=$(echo "$found" | numbers)
+    wanted=$({
+        echo "$there" | tail -n "$KEEP"
+        for version in $(named); do echo "$there" | grep -x "$version"; done
+    } | sort -nu)
     [ -n "$wanted" ] || { echo "there is no version in $SOURCE" >&2; return 1; }
     for version in $wanted; do
         [ -e "$MODELS/$version" ] || take "$version"
@@ -41,7 +50,7 @@ update() {
     newest=$(echo "$kept" | tail -n 1)
     for version in $kept; do
         # The newest stays in any case, so that there is always one to serve.
-        if [ "$version" != "$newest" ] && ! echo "$wanted" | grep -qx "$version"; then
+        if [ "$version" != "$newest" ] && ! { echo "$wanted"; named; } | grep -qx "$version"; then
             rm -rf "${MODELS:?}/$version"
             echo "removed version $version"
         fi
