@@ -221,6 +221,8 @@ class CallError(ServerError):
 
 
 def _sentence(code: str, details: str, address: str, timeout: float) -> str:
+    if code == "UNAVAILABLE" and "queue" in details and "full" in details:  # as the batcher of a server that is there
+        return f"the model server at {address} has more requests than it can answer, ask less often: {details}"
     if code == "UNAVAILABLE":
         return f"no model server answers at {address}; start one with `tfrec serve` or check the address ({details})"
     if code == "DEADLINE_EXCEEDED":

@@ -24,7 +24,7 @@ from tfrec.serving.signatures import ModelMetadata, Signature, metadata_from_res
 from tfrec.serving.tensors import array_from_proto, fill_proto
 
 LARGEST_BATCH = 256  # queries sent in one request
-SWAPS = 3  # An answer and its reasons are asked for so often until one version gives both.
+SWAPS = 3  # What takes several requests is asked for so often until one version answers all of them.
 
 
 class Call(NamedTuple):
@@ -86,13 +86,11 @@ class Questions:
             (answer,) = yield from self.recommend_many([query], k)
             if not reasons or not answer:
                 return answer
-            why, version = yield from self._explained(answer.item_ids, query)
-            if version == answer.model_version:
+            why, versions = yield from self._explained(answer.item_ids, query)
+            if versions == {answer.model_version}:
                 items = (dataclasses.replace(item, why=each) for item, each in zip(answer, why))
                 return dataclasses.replace(answer, items=tuple(items))
-        raise ServerError(
-            f"another version of {self.model_name!r} took over whenever reasons were asked for; ask again"
-        )
+        raise self._swapped("reasons")
 
     def recommend_many(self, queries: Sequence[Query], k: int = 10) -> Question[list[Recommendations]]:
         """The `k` best items for each of `queries`, in their order."""
@@ -108,7 +106,11 @@ class Questions:
     ) -> Question[list[Explanation]]:
         """Why items have the scores they have for a user, in the order of `item_ids`; see `Explanation`."""
         query = Query(user_id, history, (), features or {}, context or {})
-        return (yield from self._explained(item_ids, query))[0]
+        for _ in range(SWAPS):
+            why, versions = yield from self._explained(item_ids, query)
+            if len(versions) <= 1:
+                return why
+        raise self._swapped("reasons")
 
     def search(
         self,
@@ -143,21 +145,26 @@ class Questions:
         return (yield from self._chunked("similar_items", item_ids, k, row, lambda item_id: {item_id}))
 
     def embed(self, items: Sequence[Mapping[str, Any]]) -> Question[np.ndarray]:
-        """Embeddings float32 [len(items), D] of items given by their content.
+        """Embeddings float32 [len(items), D] of items given by their content, all by one version.
 
         Args:
             items: one mapping per item from feature name to its value: str for text, bytes for a picture or a clip
                 (as files), attributes as they are; absent features may be left out.
         """
-        parts = []
-        for start in range(0, len(items), LARGEST_BATCH):
+        for _ in range(SWAPS):
+            parts = []
+            versions = set()
+            for start in range(0, len(items), LARGEST_BATCH):
 
-            def rows(signature: Signature, start: int = start) -> Sequence[Mapping[str, Any]]:
-                return items[start : start + LARGEST_BATCH]
+                def rows(signature: Signature, start: int = start) -> Sequence[Mapping[str, Any]]:
+                    return items[start : start + LARGEST_BATCH]
 
-            outputs, _ = yield from self._predict("embed_items", rows)
-            parts.append(outputs["embedding"])
-        return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+                outputs, version = yield from self._predict("embed_items", rows)
+                parts.append(outputs["embedding"])
+                versions.add(version)
+            if len(versions) <= 1:
+                return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+        raise self._swapped("embeddings")
 
     def status(self) -> Question[list[VersionStatus]]:
         """The versions of the model that the server knows, newest first."""
@@ -212,11 +219,16 @@ class Questions:
         unwanted: Callable[[Query], set[str]] = lambda query: set(query.exclude)  # noqa: E731
         return (yield from self._chunked(signature, queries, k, row_from_query, unwanted))
 
-    def _explained(self, item_ids: Sequence[str], query: Query) -> Question[tuple[list[Explanation], int]]:
-        """Reasons for the scores of items, and the version that gave them."""
+    def _swapped(self, what: str) -> ServerError:
+        return ServerError(
+            f"another version of {self.model_name!r} took over whenever {what} were asked for; ask again"
+        )
+
+    def _explained(self, item_ids: Sequence[str], query: Query) -> Question[tuple[list[Explanation], set[int]]]:
+        """Reasons for the scores of items, and the versions that gave them."""
         _check_ids(item_ids)
         found: list[Explanation] = []
-        version = 0
+        versions = set()
         while len(found) < len(item_ids):
             rest = item_ids[len(found) :]
 
@@ -226,7 +238,8 @@ class Questions:
 
             outputs, version = yield from self._predict("explain", rows)
             found += explanations(rest, outputs, self.titles)
-        return found, version
+            versions.add(version)
+        return found, versions
 
     def _chunked(
         self,

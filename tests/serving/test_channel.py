@@ -67,6 +67,11 @@ def test_other_errors_are_not_tried_again_and_tell_the_servers_words(failing_ser
     assert len(calls) == 1
 
 
+def test_a_server_whose_queue_is_full_is_not_called_absent():
+    details = "The batch scheduling queue to which this task was submitted is full; currently 10 batches enqueued"
+    assert "more requests than it can answer" in str(CallError("UNAVAILABLE", details, "films:8500", 1.0))
+
+
 def test_tls_files_that_cannot_be_used_are_one_sentence(tmp_path):
     with pytest.raises(ServerError, match="cannot read the TLS file"):
         TLS(root=tmp_path / "missing.pem").credentials()

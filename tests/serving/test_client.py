@@ -8,6 +8,9 @@ import pytest
 
 from tfrec.errors import ServerError
 from tfrec.serving import CallError, Client, Query
+from tfrec.serving.questions import Questions
+from tfrec.serving.signatures import Signature, TensorSpec
+from tfrec.serving.tensors import BY_NUMBER
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +189,38 @@ def test_private_messages_coexist_with_tensorflow_in_one_process(client):
     fill_proto(request.inputs["x"], np.array([[1.5, 2.5]], np.float32))
     theirs = predict_pb2.PredictRequest.FromString(request.SerializeToString())
     np.testing.assert_array_equal(tf.make_ndarray(theirs.inputs["x"]), [[1.5, 2.5]])
+
+
+@pytest.fixture
+def answered_by(monkeypatch):
+    """answered_by(3, 4): a client whose requests these versions answer one after the other, each with its number."""
+    strings = TensorSpec(BY_NUMBER[7], (-1, 1))
+    signature = Signature("of one item", {"item_ids": strings, "history": strings}, {})
+
+    def answered_by(*versions):
+        remaining = iter(versions)
+
+        def predict(questions, name, rows):
+            yield from ()
+            version = next(remaining)
+            if name == "embed_items":
+                return {"embedding": np.full((len(rows(signature)), 1), version, np.float32)}, version
+            parts = {"scores": [[version]], "general": [[0]], "history": [[[]]], "modalities": [[[version]]]}
+            arrays = {key: np.float32(value) for key, value in parts.items()}
+            return {**arrays, "history_ids": [[]], "modality_names": [[b"id"]]}, version
+
+        monkeypatch.setattr(Questions, "_predict", predict)
+        return Client("127.0.0.1:1", "films")
+
+    return answered_by
+
+
+def test_what_takes_several_requests_is_answered_by_one_version(answered_by):
+    assert set(answered_by(3, 4, 4, 4).embed([{}] * 300).ravel()) == {4}
+    assert [reason.score for reason in answered_by(3, 4, 4, 4).explain(["i0", "i1"])] == [4, 4]
+    for ask in (lambda client: client.embed([{}] * 300), lambda client: client.explain(["i0", "i1"])):
+        with pytest.raises(ServerError, match="another version of 'films' took over"):
+            ask(answered_by(*[3, 4] * 3))
 
 
 @pytest.fixture
