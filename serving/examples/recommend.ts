@@ -2,8 +2,8 @@
 //
 //   node --experimental-strip-types recommend.ts http://localhost:8501 films u17 m3,m7
 //
-// The shapes of the model's inputs are read from its metadata once, and what a request leaves out is filled in: "" for
-// strings and NaN for numbers, which TensorFlow Serving reads in JSON although JSON has no such word.
+// The shapes of the model's inputs are read from its metadata once, and again where a request is refused, as when a
+// version with others took over. What a request leaves out is filled in: "" for strings and NaN for numbers, which TensorFlow Serving reads in JSON although JSON has no such word.
 
 type Value = string | number | readonly string[];
 
@@ -23,6 +23,16 @@ export interface Recommendation {
   score: number;
 }
 
+// What the model server answered instead of recommendations.
+export class ModelServerError extends Error {
+  readonly status: number;
+
+  constructor(status: number, text: string | undefined) {
+    super(`the model server answered ${status}: ${text}`);
+    this.status = status;
+  }
+}
+
 export class Recommender {
   private readonly url: string;
   private readonly timeout: number;
@@ -37,6 +47,20 @@ export class Recommender {
 
   // The k best items for a request such as {user_id: "u17", history: ["m3"], age: 31, filter_genres: ["Drama"]}.
   async recommend(request: Record<string, Value>, k: number = 10): Promise<Recommendation[]> {
+    const learnt = this.inputs !== undefined;
+    try {
+      return await this.ask(request, k);
+    } catch (error) {
+      // Another version, with other inputs, may have taken over since they were read.
+      if (!learnt || !(error instanceof ModelServerError) || error.status !== 400) {
+        throw error;
+      }
+      this.inputs = undefined;
+      return await this.ask(request, k);
+    }
+  }
+
+  private async ask(request: Record<string, Value>, k: number): Promise<Recommendation[]> {
     const inputs = await this.learnInputs();
     const unknown = Object.keys(request).find((name) => !(name in inputs));
     if (unknown !== undefined) {
@@ -72,7 +96,7 @@ export class Recommender {
     });
     const answer = (await response.json()) as { error?: string };
     if (!response.ok) {
-      throw new Error(`the model server answered ${response.status}: ${answer.error}`);
+      throw new ModelServerError(response.status, answer.error);
     }
     return answer;
   }

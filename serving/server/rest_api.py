@@ -25,6 +25,7 @@ from tfrec.serving.server.models import Models
 MODEL = r"(?:(?:/versions/(\d+))|(?:/labels/([^/:]+)))?"
 PREDICTION_PATH = re.compile(rf"/v1/models/([^/:]+){MODEL}:(classify|regress|predict)", re.I | re.A)
 MODEL_PATH = re.compile(rf"/v1/models(?:/([^/:]+))?{MODEL}(?:/(metadata))?", re.I | re.A)
+LONGEST_INT64 = 19  # digits
 log = logging.getLogger(__name__)
 
 
@@ -128,9 +129,10 @@ class RestApi:
 def _model_spec(name: str, version: str | None, label: str | None) -> model_pb2.ModelSpec:
     spec = model_pb2.ModelSpec(name=_unquoted(name))
     if version:
-        if int(version) >= 1 << 63:
+        digits = version.lstrip("0") or "0"
+        if len(digits) > LONGEST_INT64 or int(digits) >= 1 << 63:  # Python reads no number of thousands of digits
             raise invalid(f"Failed to convert version: {version} to numeric.")
-        spec.version.value = int(version)
+        spec.version.value = int(digits)
     elif label:
         spec.version_label = _unquoted(label)
     return spec

@@ -171,6 +171,9 @@ def test_g10_g36_malformed_requests(ask, method, path):
 def test_g11_version_that_is_too_large(ask):
     text = "Failed to convert version: 18446744073709551615 to numeric."
     assert error(ask, {"instances": [1]}, "/v1/models/default/versions/18446744073709551615:predict") == (400, text)
+    status, message = error(ask, {"instances": [1]}, f"/v1/models/default/versions/{'1' * 5000}:predict")
+    assert status == 400 and message.startswith("Failed to convert version: 111")
+    assert ask("POST", f"/v1/models/default/versions/{'0' * 30}123:predict", {"instances": [2.0]})[0] == 200
 
 
 def test_g12_g13_g14_unknown_model_version_label_and_signature(ask):
