@@ -175,9 +175,9 @@ def _regressions(values: np.ndarray, size: int) -> regression_pb2.RegressionResu
             f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(values)}"
         )
     if len(values) != size:
-        raise invalid(f"Input batch size did not match output batch size. Expected: {size}, got: {len(values)}")
+        raise invalid(f"Input batch size did not match output batch size: {size} vs. {len(values)}")
     if values.dtype != np.float32:
-        raise invalid(f"Expected output Tensor of DT_FLOAT. Got: {_type(values)}")
+        raise invalid(f"Expected output Tensor of DT_FLOAT.  Got: {_type(values)}")
     result = regression_pb2.RegressionResult()
     for value in values.ravel().tolist():
         result.regressions.add(value=value)

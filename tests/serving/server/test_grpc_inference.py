@@ -126,8 +126,8 @@ def test_f7_signatures_that_are_not_made_for_the_method(stub):
         ("words", "Expected scores Tensor of DT_FLOAT. Got: DT_STRING"),
         ("flat", "Expected Tensor shape: [batch_size num_classes] but got [2]"),
         ("wide", "Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got [2,2]"),
-        ("double", "Expected output Tensor of DT_FLOAT. Got: DT_DOUBLE"),
-        ("short", "Input batch size did not match output batch size. Expected: 2, got: 1"),
+        ("double", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
+        ("short", "Input batch size did not match output batch size: 2 vs. 1"),
     ],
 )
 def test_f8_outputs_of_a_wrong_shape_or_type(judging, signature, text):
