@@ -107,10 +107,11 @@ class Registry:
         return manager.versions() if manager else []
 
     def _apply(self, configs: Sequence[ModelConfig], retries: int) -> list[str]:
-        """Serve `configs` and nothing else; the names of the models that were not served before."""
+        """Serve `configs` and nothing else; the names of the models that are new, or of which no version was ever seen."""
         with self._changing:
             current = {name: manager.config for name, manager in self._managers.items() if manager.config}
             check_platforms(configs, current)
+            seen = {name for name in current if self._managers[name].versions()}
             for config in configs:
                 before = current.get(config.name)
                 self._check_labels(config, {} if before is None else before.labels)
@@ -123,7 +124,7 @@ class Registry:
                 self._managers = {**self._managers, config.name: manager}  # readers take no lock
             for name in set(current) - wanted:
                 self._managers[name].configure(None)
-            return [config.name for config in configs if config.name not in current]
+            return [config.name for config in configs if config.name not in seen]
 
     def _check_labels(self, config: ModelConfig, before: Mapping[str, int]) -> None:
         states = {version.number: version.state for version in self.versions(config.name)}
