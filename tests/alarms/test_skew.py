@@ -55,6 +55,14 @@ def test_an_index_that_finds_part_may_leave_out_items_but_not_change_scores_or_o
     )
 
 
+def test_an_index_that_finds_other_items_of_the_same_score_finds_as_much():
+    scores = np.array([[2.0, 1.0, 1.0]])
+    ids, others = np.array([["a", "b", "c"]], object), np.array([["a", "d", "e"]], object)
+    assert partial_answer_skew("serving_default", others, scores, ids, scores, 1e-3, 0.9) is None
+    worse = scores - [[0, 1e-3, 1e-3]]
+    assert "finds 33.3%" in partial_answer_skew("serving_default", others, worse, ids, scores, 1e-3, 0.9).seen
+
+
 @pytest.mark.parametrize(
     ("ids", "scores"),
     [

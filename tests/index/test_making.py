@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,7 @@ from tfrec.index.kmeans import spherical_centres
 from tfrec.index.making import Asked, index_for, partitioned_index, with_partition
 from tfrec.index.measure import measured_recall, padded
 from tfrec.index.partition import cut
+from tfrec.index.partitioned import PartitionedIndex
 
 ITEMS, QUERIES, K = 4000, 400, 10
 
@@ -35,6 +38,34 @@ def test_the_exact_index_is_measured_to_find_all(vectors, asked):
     truth = asked.truth(vectors)
     assert not (truth[:, :, np.newaxis] == padded(asked.excluded)[:, np.newaxis, :]).any()
     assert measured_recall(ExactIndex(vectors, K), asked.queries, asked.excluded, truth) == 1
+
+
+def test_of_items_with_equal_vectors_any_is_as_good_as_another(asked):
+    """Two hundred items each of one content: which of them are the best ten is left to chance."""
+    vectors = np.repeat(made_up(20, 12, 1, seed=5)[0], 200, axis=0)
+    nothing = sparse.csr_matrix((QUERIES, ITEMS), dtype=bool)
+    equal = Asked(asked.queries, nothing, K, 0.9)
+    truth = equal.truth(vectors)
+    order = np.random.default_rng(0).permutation(ITEMS).astype(np.int32)
+    partition = cut(vectors[order], spherical_centres(vectors, 5, seed=0), 32)
+    shuffled = dataclasses.replace(partition, items=np.where(partition.items >= 0, order[partition.items], -1))
+    index = PartitionedIndex(vectors, shuffled, len(shuffled.items), 0.0, K)
+    found = index.recommend(tf.constant(asked.queries), tf.fill([QUERIES, 1], -1))[0].numpy()
+    assert np.mean([len(set(row) & set(true)) / K for row, true in zip(found, truth)]) < 0.5
+    assert measured_recall(index, equal.queries, nothing, truth) == 1
+    # The next best content is not as good.
+    best = truth[:, :1] // 200 * 200 + np.arange(200)
+    without = sparse.csr_matrix((np.ones(best.size, bool), (np.repeat(np.arange(QUERIES), 200), best.ravel())))
+    without.resize(QUERIES, ITEMS)
+    assert measured_recall(ExactIndex(vectors, K), equal.queries, without, truth) == 0
+
+
+def test_a_query_that_may_find_nothing_has_found_all(vectors):
+    excluded = sparse.csr_matrix(np.ones((1, 3), bool))
+    asked = Asked(vectors[:1], excluded, 2, 0.9)
+    truth = asked.truth(vectors[:3])
+    assert (truth == -1).all()
+    assert measured_recall(ExactIndex(vectors[:3], 2), asked.queries, excluded, truth) == 1
 
 
 def test_exclusions_are_padded_by_nothing():

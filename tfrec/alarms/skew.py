@@ -6,6 +6,8 @@ import numpy as np
 
 from tfrec.alarms.alarm import SKEW, Alarm
 
+# Scores so near, as a share of the best, are alike: an index that finds one item for another of equal content finds it.
+_TIED = 1e-5
 _EXPECTED = "the same input must give the same answer in training and in serving"
 _ADVICE = "export again with the code, encoders and vocabularies the model was trained with"
 
@@ -93,12 +95,14 @@ def partial_answer_skew(
     """As `answer_skew`, for an index that is to find part of what the trained model ranks first.
 
     An item in both lists must have the same score, any other one no better than the last of the trained list, lists
-    must be as long, and together they must hold the share `least` of the trained ones.
+    must be as long, and together they must hold the share `least` of the trained ones, or others that tie with the last.
     """
     same, by_item, above, _ = _compared(served_ids, served_scores, ids, scores)
     difference = np.maximum(by_item, above)
     wrong = _wrong(difference, served_ids, ids, tolerance)
-    share = float(same.any(axis=1).sum() / max(1, (ids != "").sum()))
+    tied = ~same.any(axis=2) & (served_ids != "") & (above >= -_TIED)
+    found = np.minimum(same.any(axis=1).sum(axis=1) + tied.sum(axis=1), (ids != "").sum(axis=1))
+    share = float(found.sum() / max(1, (ids != "").sum()))
     if not wrong.any() and share >= least:
         return None
     return Alarm(
