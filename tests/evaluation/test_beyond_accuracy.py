@@ -1,5 +1,6 @@
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -44,6 +45,27 @@ def test_diversity_equals_the_mean_over_all_pairs(positions, seed, as_sparse):
     found = beyond_accuracy.diversity(positions, given_vectors)
     expected = [plain_diversity(row, vectors.tolist()) for row in positions.tolist()]
     np.testing.assert_allclose(found, expected, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_diversity_is_the_same_in_blocks_of_any_size_and_takes_bounded_memory(monkeypatch, as_sparse):
+    """Items that most users touched have vectors of many numbers, and each list holds some of them."""
+    random = np.random.default_rng(3)
+    dense = (random.random((300, 2000)) < 0.5).astype(np.float64)
+    vectors = sparse.csr_matrix(dense) if as_sparse else dense
+    positions = np.stack([random.permutation(300)[:6] for _ in range(400)]).astype(np.int32)
+    positions[::7, 4:] = -1
+    positions[5] = -1
+    found, peaks = [], []
+    for cells in (10**9, 50_000):
+        monkeypatch.setattr(beyond_accuracy, "_CELLS", cells)
+        tracemalloc.start()
+        found.append(beyond_accuracy.diversity(positions, vectors))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    np.testing.assert_allclose(found[0], found[1], equal_nan=True)
+    assert np.isnan(found[1]).sum() == 1
+    assert peaks[1] < 4_000_000 < peaks[0]
 
 
 @settings(deadline=None)

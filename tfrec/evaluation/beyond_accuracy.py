@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 
 Vectors: TypeAlias = np.ndarray | sparse.csr_matrix
 
-_USERS_PER_BLOCK = 4096
+_CELLS = 8_000_000  # Numbers of vectors that are looked at together.
 
 
 def coverage(positions: np.ndarray, candidates: np.ndarray) -> float:
@@ -47,23 +48,21 @@ def diversity(positions: np.ndarray, vectors: Vectors) -> np.ndarray:
     """One minus the mean cosine of the pairs of items in each user's list, float64 [U]; NaN below two items.
 
     The intra-list diversity of Ziegler et al. 2005. `vectors` [N, D], dense or sparse, describes the items; the cosine
-    with a zero vector is 0.
+    with a zero vector is 0. Memory is bounded: users are looked at in blocks.
     """
     result = np.empty(len(positions))
-    # Of a large catalogue most items are in no list.
-    items = np.unique(positions[positions >= 0])
-    unit, has_vector = _unit_rows(vectors[items])
-    numbered = np.where(positions >= 0, np.searchsorted(items, positions), -1)
-    for start in range(0, len(positions), _USERS_PER_BLOCK):
-        block = numbered[start : start + _USERS_PER_BLOCK]
-        chosen = _membership(block, unit.shape[0])
+    for users in _blocks(positions, vectors):
+        block = positions[users]
+        items = np.unique(block[block >= 0])
+        unit, has_vector = _unit_rows(vectors[items])
+        chosen = _membership(np.where(block >= 0, np.searchsorted(items, block), -1), len(items))
         # |sum of unit vectors|^2 = number of non-zero vectors + 2 x sum of the cosines of all pairs.
         sums = chosen @ unit
         squared = np.asarray(sums.multiply(sums).sum(axis=1)).ravel() if sparse.issparse(sums) else (sums**2).sum(1)
         lengths = (block >= 0).sum(axis=1)
         pairs = lengths * (lengths - 1) / 2
         cosines = (squared - chosen @ has_vector) / 2
-        result[start : start + _USERS_PER_BLOCK] = np.where(pairs > 0, 1 - cosines / np.maximum(pairs, 1), np.nan)
+        result[users] = np.where(pairs > 0, 1 - cosines / np.maximum(pairs, 1), np.nan)
     return result
 
 
@@ -82,6 +81,22 @@ def popularity_shares(positions: np.ndarray, popularity: np.ndarray, candidates:
 def recommendation_counts(positions: np.ndarray, items: int) -> np.ndarray:
     """How often each of the `items` positions is recommended, int64 [items]."""
     return np.bincount(positions[positions >= 0], minlength=items)
+
+
+def _blocks(positions: np.ndarray, vectors: Vectors) -> Iterator[slice]:
+    """Consecutive rows of `positions` [U, K] whose vectors have few enough numbers together, or single rows.
+
+    The sparse vectors of popular items have many, and a sum of vectors has no more than they have together.
+    """
+    if isinstance(vectors, np.ndarray):
+        numbers = np.full(len(vectors) + 1, vectors.shape[1])
+    else:
+        numbers = np.append(np.diff(vectors.indptr), 0)
+    numbers[-1] = 0  # Of no item, position -1.
+    block = np.cumsum(numbers[positions].sum(axis=1)) // _CELLS
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    for start, end in zip(starts, np.append(starts[1:], len(positions))):
+        yield slice(start, end)
 
 
 def _unit_rows(vectors: Vectors) -> tuple[Vectors, np.ndarray]:
