@@ -38,6 +38,24 @@ def test_vectors_from_kept_layers_are_those_from_tokens_to_half_precision(folder
     assert not whole(tf.constant(column))[2].numpy().any()
 
 
+def test_layers_are_kept_without_computing_on_padding_and_are_the_same(folder, monkeypatch):
+    part = encoder(folder).frozen_part()
+    padded = part(part.prepare(tf.constant(TEXTS)))
+    places, lower = [], part._bert.lower
+    told = []
+
+    def counted(inputs):
+        tf.py_function(lambda ids: places.append(int(tf.size(ids))), [inputs["input_word_ids"]], [])
+        return lower(inputs)
+
+    monkeypatch.setattr(part._bert, "lower", counted)
+    found = part.encode_raw(TEXTS, batch_size=2, progress=lambda *step: told.append(step))
+    assert found.dtype == np.float16 and found.shape == padded.shape
+    np.testing.assert_allclose(found, padded, atol=2e-3)
+    assert told == [(2, 5), (4, 5), (5, 5)]
+    assert sum(places) < 5 * 8
+
+
 def test_gradients_from_kept_layers_are_those_from_tokens(folder, tmp_path):
     whole = encoder(folder)
     content, column = whole.prepare(tf.constant(TEXTS)), tf.constant(kept(whole, str(tmp_path)))
@@ -98,3 +116,15 @@ def test_of_a_catalogue_too_large_to_keep_tokens_are_prepared(folder, tmp_path, 
     monkeypatch.setattr(item_inputs, "MOST_OF_FROZEN_PARTS", 100)
     tokens = item_inputs._encoded_texts(whole, texts, str(tmp_path), None)
     assert tokens.dtype == np.int32 and tokens.shape == (5, 3, 8)
+
+
+def test_tokens_that_are_trained_on_are_as_long_as_the_longest_text_and_give_the_same_vectors(folder, tmp_path):
+    whole = encoder(folder, train="all")
+    texts = np.array(["the robot", "", "sea"], object)
+    tokens = item_inputs._encoded_texts(whole, texts, str(tmp_path), None)
+    assert tokens.shape == (3, 3, 4)
+    full = whole.prepare(tf.constant(texts))
+    np.testing.assert_array_equal(tokens, full[:, :, :4])
+    np.testing.assert_allclose(whole(tf.constant(tokens)), whole(full), atol=1e-5)
+    nothing = item_inputs._encoded_texts(whole, texts[1:2], str(tmp_path), None)
+    assert nothing.shape == (1, 3, 1) and not whole(tf.constant(nothing)).numpy().any()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.bert.loaded import LayeredBert
+from tfrec.encoders.by_length import fill_by_length
 from tfrec.encoders.fingerprint import weights_fingerprint
 
 
@@ -37,9 +39,39 @@ class FrozenLayers(Encoder):
 
     def call(self, content: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Encode int32 [B, 3, L] to float16 [B, L * (W + 1)]; padding gives zeros."""
+        return tf.reshape(self._packed(content), [-1, self.dimension])
+
+    def _packed(self, content: tf.Tensor) -> tf.Tensor:
+        """Tokens int32 [B, 3, l], also of fewer places than L, to float16 [B, l * (W + 1)]."""
         mask = tf.cast(content[:, 1], tf.float32)[..., tf.newaxis]
-        packed = tf.concat([self._bert.lower(tokens_of(content)) * mask, mask], axis=-1)
-        return tf.cast(tf.reshape(packed, [-1, self.dimension]), tf.float16)
+        packed = tf.cast(tf.concat([self._bert.lower(tokens_of(content)) * mask, mask], axis=-1), tf.float16)
+        batch, length, width = tf.unstack(tf.shape(packed))
+        return tf.reshape(packed, [batch, length * width])
+
+    def encode_raw(
+        self,
+        raw: Sequence[bytes | str],
+        batch_size: int = 64,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
+        """Encode texts to float16 [N, L * (W + 1)], as `prepare` and `call` would, but without computing on padding.
+
+        Args:
+            raw: texts; "" gives zeros.
+            batch_size: texts encoded together.
+            progress: called with (encoded, all) after each batch.
+        """
+        # Tokens come one after the other, so that a shorter text fills the front of its row.
+        vectors = np.zeros([len(raw), self.dimension], np.float16)
+        return fill_by_length(vectors, raw, self._prepare_in_graph, self._packed_in_graph, batch_size, progress)
+
+    @functools.cached_property
+    def _prepare_in_graph(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self.prepare, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    @functools.cached_property
+    def _packed_in_graph(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        return tf.function(self._packed, input_signature=[tf.TensorSpec([None, 3, None], tf.int32)])
 
     def fingerprint(self) -> str:
         """A hash of the preparation of tokens, how many layers there are, and all weights."""

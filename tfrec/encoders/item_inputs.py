@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfrec.data.tables import Catalogue
 from tfrec.data.vocabulary import FeatureSpace
 from tfrec.encoders.base import Encoder
+from tfrec.encoders.by_length import without_padding
 from tfrec.encoders.cache import encode_column, prepare_column, text_digests
 from tfrec.schema import Schema
 
@@ -137,7 +138,8 @@ def _encoded_texts(encoder: Encoder, texts: np.ndarray, cache: str, progress) ->
     part = encoder if encoder.frozen else encoder.frozen_part()
     if part and (encoder.frozen or _size(part, len(texts)) <= MOST_OF_FROZEN_PARTS):
         return encode_column(part, raw, text_digests(texts), cache, progress)
-    return prepare_column(encoder, raw)
+    # Every step would compute on the places that no text of the catalogue fills.
+    return without_padding(prepare_column(encoder, raw))
 
 
 def _size(part: Encoder, count: int) -> int:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.bert.loaded import AdaptedBert, LayeredBert
+from tfrec.encoders.by_length import fill_by_length
 from tfrec.encoders.fingerprint import weights_fingerprint
 from tfrec.encoders.frozen_layers import FrozenLayers, tokens_of, unpacked
 from tfrec.encoders.text_hub import TextModels, load_text_models, top_variables
@@ -20,7 +21,6 @@ from tfrec.errors import ConfigError
 from tfrec.settings import fill
 
 POOLINGS = ("mean", "pooled")
-_TEXTS_SORTED_TOGETHER = 8192
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,28 +196,13 @@ class TextEncoder(Encoder):
     ) -> np.ndarray:
         """Encode texts to float32 [N, dimension], as `prepare` and `call` would, but without computing on padding.
 
-        Texts are sorted by length, and a batch is as long as its longest text: a title of ten tokens costs a tenth of
-        one of a hundred.
-
         Args:
             raw: texts; "" gives zeros.
             batch_size: texts encoded together.
             progress: called with (encoded, all) after each batch.
         """
-        texts = np.array([text.encode() if isinstance(text, str) else text for text in raw], dtype=object)
-        vectors = np.zeros([len(texts), self.dimension], np.float32)
-        done = 0
-        for start in range(0, len(texts), _TEXTS_SORTED_TOGETHER):
-            content = self._prepare_in_graph(tf.constant(texts[start : start + _TEXTS_SORTED_TOGETHER])).numpy()
-            lengths = content[:, 1].sum(axis=1)
-            order = np.argsort(-lengths, kind="stable")
-            for rows in np.split(order, range(batch_size, len(order), batch_size)):
-                longest = max(lengths[rows].max(), 1)
-                vectors[start + rows] = self._encode_in_graph(tf.constant(content[rows, :, :longest])).numpy()
-                done += len(rows)
-                if progress:
-                    progress(done, len(texts))
-        return vectors
+        vectors = np.zeros([len(raw), self.dimension], np.float32)
+        return fill_by_length(vectors, raw, self._prepare_in_graph, self._encode_in_graph, batch_size, progress)
 
     @functools.cached_property
     def _prepare_in_graph(self) -> Callable[[tf.Tensor], tf.Tensor]:
