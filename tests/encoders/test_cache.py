@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import tfrec  # noqa: F401
-from tfrec.encoders import cache_shards
+from tfrec.encoders import cache_shards, scratch
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.cache import encode_column, prepare_column, text_digests
 from tfrec.encoders.image import ImageEncoder
+from tfrec.encoders.item_inputs import ItemInputs
 from tfrec.errors import DataError
 
 import tensorflow as tf  # isort: skip
@@ -315,6 +316,29 @@ def test_a_prepared_column_equals_the_preparation_of_all_at_once():
     np.testing.assert_array_equal(column, encoder.prepare(tf.constant(PICTURES)))
     np.testing.assert_array_equal(column, prepare_column(encoder, iter(PICTURES)))
     assert prepare_column(encoder, []).shape == (0, 16, 16, 3)
+
+
+def test_prepared_content_too_large_for_memory_is_in_a_file_that_goes_with_it(tmp_path, monkeypatch):
+    encoder = ImageEncoder({"size": 16})
+    expected = prepare_column(encoder, PICTURES, str(tmp_path))
+    assert not isinstance(expected, np.memmap)
+    monkeypatch.setattr(scratch, "MOST_IN_MEMORY", 1000)
+    column = prepare_column(encoder, PICTURES, str(tmp_path / "cache"))
+    assert isinstance(column, np.memmap) and column.dtype == np.uint8
+    np.testing.assert_array_equal(column, expected)
+    inputs = ItemInputs({"id": np.arange(70), "picture": column}, None, np.zeros(0, np.int32))
+    np.testing.assert_array_equal(tf.constant(inputs.take(np.array([69, 1, 1]))["picture"]), expected[[69, 1, 1]])
+    assert not shard_files(tmp_path), "nobody has to clear away what a killed process leaves"
+
+
+def test_a_disk_without_room_for_prepared_content_is_one_clear_sentence(tmp_path, monkeypatch):
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scratch, "MOST_IN_MEMORY", 1000)
+    monkeypatch.setattr(scratch.os, "posix_fallocate", no_room)
+    with pytest.raises(DataError, match=r"cannot keep 0\.0 GB of prepared content in .*: the disk is full; make room"):
+        prepare_column(ImageEncoder({"size": 16}), PICTURES, str(tmp_path))
 
 
 def test_content_that_cannot_be_decoded_is_one_clear_sentence(tmp_path):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfrec.encoders.base import Encoder
 from tfrec.encoders.cache_shards import KEY, open_shards, write_shard
+from tfrec.encoders.scratch import scratch_array
 from tfrec.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -64,24 +65,26 @@ def encode_column(
         shard_keys = missing_keys[done : done + len(items)]
         write_shard(folder, shard_keys, encode(items, _shifted(progress, done, total)))
         done += len(items)
+    del vectors  # Or there would be two of them.
     vectors, found = _cached_vectors(folder, digests, encoder)
     if not found.all():
         raise DataError(f"{folder} lost shards while they were written; do not delete the cache during a run")
     return vectors
 
 
-def prepare_column(encoder: Encoder, raw: Iterable[bytes | str]) -> np.ndarray:
+def prepare_column(encoder: Encoder, raw: Iterable[bytes | str], directory: str = "") -> np.ndarray:
     """Return the prepared content of N items, [N, *encoder.content_spec.shape], for an encoder that is being trained.
 
     Args:
         raw: texts or bytes in catalogue order, "" where absent (zeros); read as it is used if its length is known.
+        directory: where it is kept while this process has it, if it is too large for memory; see `scratch_array`.
 
     Raises:
-        DataError: if content cannot be decoded.
+        DataError: if content cannot be decoded, or the disk is full.
     """
     raw = raw if isinstance(raw, Sized) else list(raw)
     spec = encoder.content_spec
-    column = np.zeros([len(raw), *spec.shape], spec.dtype.as_numpy_dtype)
+    column = scratch_array([len(raw), *spec.shape], spec.dtype.as_numpy_dtype, directory)
     batches = tf.data.Dataset.from_generator(
         lambda: _batches(raw, _PREPARED_TOGETHER), output_signature=tf.TensorSpec([None], tf.string)
     ).map(encoder.prepare, num_parallel_calls=tf.data.AUTOTUNE)

@@ -87,7 +87,7 @@ def item_inputs(
         schema, catalogue, feature_space: what to encode and how its attributes are coded.
         encoders: the encoder of each content feature.
         known: bool [N], whether an item was seen in training and has an id vector of its own.
-        cache: folder of the embedding cache.
+        cache: folder of the embedding cache, and of prepared content that is too large for memory.
         search_feature: the text feature whose texts serve as free-text queries in training, or "".
         progress: called with (what, done, total).
     """
@@ -105,7 +105,7 @@ def item_inputs(
             if encoder.frozen:
                 content = encode_column(encoder, media, media.digests, cache, _told(progress, feature.name))
             else:
-                content = prepare_column(encoder, media)
+                content = prepare_column(encoder, media, cache)
             arrays[feature.name] = content
             arrays[f"{feature.name}.present"] = media.present
     if not search_feature:
@@ -139,7 +139,7 @@ def _encoded_texts(encoder: Encoder, texts: np.ndarray, cache: str, progress) ->
     if part and (encoder.frozen or _size(part, len(texts)) <= MOST_OF_FROZEN_PARTS):
         return encode_column(part, raw, text_digests(texts), cache, progress)
     # Every step would compute on the places that no text of the catalogue fills.
-    return without_padding(prepare_column(encoder, raw))
+    return without_padding(prepare_column(encoder, raw, cache))
 
 
 def _size(part: Encoder, count: int) -> int:
