@@ -33,6 +33,7 @@ def test_a_small_run_tells_ratios_ties_and_memory():
     ratios = np.array(ways["TFRS FactorizedTopK"]["seconds"]) / np.array(ways["tfrec"]["seconds"])
     assert measured.numbers["ratios"]["seconds"]["tfrec"]["median"] == pytest.approx(np.median(ratios))
     memory = measured.numbers["memory"]
+    assert {"ndcg@10", "diversity@10", "coverage@10"} <= memory["metrics"].keys()
     assert memory["ranked"] == 200 and memory["peak_bytes"] >= memory["input_bytes"] > 10**7
 
 

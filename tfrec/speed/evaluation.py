@@ -123,7 +123,7 @@ def accuracies(
     return np.array([(ranks < k).mean() for k in KS])
 
 
-def memory_of(settings: Mapping[str, Any]) -> dict[str, float]:
+def memory_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What `tfrec.speed.memory` tells of a large evaluation, run in a process of its own.
 
     Raises:
@@ -138,11 +138,12 @@ def memory_of(settings: Mapping[str, Any]) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def memory_sentence(memory: Mapping[str, float]) -> str:
+def memory_sentence(memory: Mapping[str, Any]) -> str:
     """What was measured, in one sentence."""
     return (
         f"top-{memory['k']:.0f} of {memory['items']:,.0f} items for {memory['ranked']:,.0f} of {memory['users']:,.0f} "
-        f"users: {memory['seconds']:.0f} s, at most {memory['peak_bytes'] / 2**30:.2f} GB"
+        f"users: {memory['seconds']:.0f} s; with the metrics of all of them at most "
+        f"{memory['peak_bytes'] / 2**30:.2f} GB"
     )
 
 
@@ -173,7 +174,7 @@ def _table(found: Mapping[str, Any], rows: int) -> Table:
     )
 
 
-def _memory_table(memory: Mapping[str, float]) -> Table:
+def _memory_table(memory: Mapping[str, Any]) -> Table:
     return Table(
         f"Memory: {memory['items']:,.0f} items x {memory['users']:,.0f} users of width {memory['width']:.0f}",
         [
@@ -186,7 +187,9 @@ def _memory_table(memory: Mapping[str, float]) -> Table:
                 f"{memory['seconds'] / memory['ranked'] * memory['users']:,.0f}",
             ],
         ],
-        f"A process of its own, with exclusions of {memory['excluded']:.0f} items a user. The vectors and exclusions "
-        f"of all users are in memory, and so is the result of all; a share of {memory['share']:g} is ranked, since "
-        "users are ranked in blocks of constant size, one after the other, and time grows in proportion.",
+        f"A process of its own that evaluates as `tfrec evaluate` does, with exclusions of {memory['excluded']:.0f} "
+        "items a user: lists, all metrics and their intervals. The vectors, exclusions and lists of all users are in "
+        f"memory; a share of {memory['share']:g} is ranked and the lists of the others are made up, since users are "
+        "ranked in blocks of constant size, one after the other, and time grows in proportion. `seconds` are those of "
+        "ranking.",
     )

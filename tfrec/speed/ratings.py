@@ -52,10 +52,10 @@ class Ratings:
         return Dataset(
             Catalogue(self.item_ids, self.item_ids, {}),
             Users(self.user_ids, {}),
-            train=_events(self.train),
-            validation=_events(nothing),
-            test=_events(self.test),
-            cold=_events(nothing),
+            train=events_of(self.train),
+            validation=events_of(nothing),
+            test=events_of(self.test),
+            cold=events_of(nothing),
             held_out=np.zeros(0, np.int32),
         )
 
@@ -105,7 +105,8 @@ def movielens(folder: str, seed: int = SEED) -> Ratings:
     )
 
 
-def _events(pairs: np.ndarray) -> Events:
+def events_of(pairs: np.ndarray) -> Events:
+    """Events of pairs int32 [E, 2] of a user and an item, one a second."""
     count = len(pairs)
     return Events(
         user=pairs[:, 0].copy(),
