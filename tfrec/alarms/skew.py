@@ -95,7 +95,7 @@ def partial_answer_skew(
     """As `answer_skew`, for an index that is to find part of what the trained model ranks first.
 
     An item in both lists must have the same score, any other one no better than the last of the trained list, lists
-    must be as long, and together they must hold the share `least` of the trained ones, or others that tie with the last.
+    must be as long, and together they must hold the share `least` of the trained ones, or what ties with the last.
     """
     same, by_item, above, _ = _compared(served_ids, served_scores, ids, scores)
     difference = np.maximum(by_item, above)

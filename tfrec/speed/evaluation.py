@@ -187,9 +187,9 @@ def _memory_table(memory: Mapping[str, Any]) -> Table:
                 f"{memory['seconds'] / memory['ranked'] * memory['users']:,.0f}",
             ],
         ],
-        f"A process of its own that evaluates as `tfrec evaluate` does, with exclusions of {memory['excluded']:.0f} "
-        "items a user: lists, all metrics and their intervals. The vectors, exclusions and lists of all users are in "
-        f"memory; a share of {memory['share']:g} is ranked and the lists of the others are made up, since users are "
-        "ranked in blocks of constant size, one after the other, and time grows in proportion. `seconds` are those of "
-        "ranking.",
+        "A process of its own that evaluates a model alone as `tfrec evaluate` does, with exclusions of "
+        f"{memory['excluded']:.0f} items a user: lists, all metrics and their intervals. The vectors, exclusions and "
+        f"lists of all users are in memory; a share of {memory['share']:g} is ranked and the lists of the others are "
+        "made up, since users are ranked in blocks of constant size, one after the other, and time grows in "
+        "proportion. `seconds` are those of ranking.",
     )
