@@ -51,6 +51,11 @@ def test_every_recall_that_is_asked_is_measured_and_shown(speed, tmp_path, monke
     assert shown.count("| 5,000 | 8 | 0.95 |") == len(speed.BATCHES)
 
 
+def test_the_page_on_record_says_what_the_numbers_beside_it_say(speed):
+    page = speed.page(json.loads((FOLDER / "results" / "index.json").read_text(encoding="utf-8")))
+    assert (FOLDER / "results" / "index.md").read_text(encoding="utf-8") == page
+
+
 def test_a_row_with_the_peer_is_not_replaced_by_one_without(speed, tmp_path, monkeypatch, capsys):
     row = {"source": "made up", "items": 50, "width": 8, "scann_build_seconds": 1.0}
     (tmp_path / "index.json").write_text(json.dumps({"rows": [row]}))
