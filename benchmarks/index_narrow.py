@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from index_speed import BATCHES, K, OTHERS, QUERIES, in_turns, recall, served
+from index_speed import BATCHES, OTHERS, QUERIES, K, in_turns, recall, served
 from scipy import sparse
 
 from tfrec.evaluation.topk import top_k

@@ -107,7 +107,7 @@ class Registry:
         return manager.versions() if manager else []
 
     def _apply(self, configs: Sequence[ModelConfig], retries: int) -> list[str]:
-        """Serve `configs` and nothing else; the names of the models that are new, or of which no version was ever seen."""
+        """Serve `configs` and nothing else; the names of models that are new, or of which no version was ever seen."""
         with self._changing:
             current = {name: manager.config for name, manager in self._managers.items() if manager.config}
             check_platforms(configs, current)
