@@ -54,7 +54,9 @@ bench: .venv/ready ## speed of training, encoders, evaluation, start-up, index a
 	@$(BIN)/tfrec benchmark serving --items 1000000 --api grpc,rest --rounds 2 --seconds 2 \
 		--out benchmarks/results/serving-million
 	@$(BIN)/python benchmarks/index_filters.py --items 100000 --out benchmarks/results/index-filters
-	@[ ! -x "$(PEER)" ] || $(BIN)/python benchmarks/encoder_speed.py --peer "$(PEER)" --threads 1 --save
+	@$(BIN)/python benchmarks/index_narrow.py --items 1000000 --out benchmarks/results/index-narrow
+	@[ ! -x "$(PEER)" ] || for threads in 1 2; do \
+		$(BIN)/python benchmarks/encoder_speed.py --peer "$(PEER)" --threads $$threads --save || exit 1; done
 
 docs: .venv-docs/ready ## the documentation site, into build/site
 	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet

@@ -3,7 +3,8 @@
 //   node --experimental-strip-types recommend.ts http://localhost:8501 films u17 m3,m7
 //
 // The shapes of the model's inputs are read from its metadata once, and again where a request is refused, as when a
-// version with others took over. What a request leaves out is filled in: "" for strings and NaN for numbers, which TensorFlow Serving reads in JSON although JSON has no such word.
+// version with others took over. What a request leaves out is filled in: "" for strings and NaN for numbers, which
+// TensorFlow Serving reads in JSON although JSON has no such word.
 
 type Value = string | number | readonly string[];
 
