@@ -59,13 +59,18 @@ def test_one_version_can_be_served_with_the_flags_of_the_real_server(tfrec, shop
         process.stderr.close()
 
 
-def test_every_flag_means_what_it_means_to_the_server_itself(tfrec, shop, monkeypatch):
+@pytest.mark.parametrize("threads", ["of each kind", "of a session"])
+def test_every_flag_means_what_it_means_to_the_server_itself(tfrec, shop, monkeypatch, threads):
     served = []
+    named_otherwise = ("port", "rest_api_port", "host", "model_name", "model_base_path", "model_config_file")
     monkeypatch.setattr("tfrec.serving.server.process.serve_until_stopped", lambda options: served.append(options) or 0)
-    values = {"grpc_channel_arguments": "a=b", "saved_model_tags": "serve,gpu", "model_config_file": ""}
+    values = {"grpc_channel_arguments": "a=b", "saved_model_tags": "serve,gpu"}
+    # How many threads is said in one of two ways, never in both.
+    one_way = {"tensorflow_session_parallelism"}
+    another = {"tensorflow_intra_op_parallelism", "tensorflow_inter_op_parallelism"}
     flags = []
     for flag in FLAGS:
-        if flag.name not in ("port", "rest_api_port", "host", "model_name", "model_base_path", "model_config_file"):
+        if flag.name not in {*named_otherwise, *(one_way if threads == "of each kind" else another)}:
             flags.append(f"--{flag.name}={values.get(flag.name, 'false' if flag.boolean else '7')}")
     flags[flags.index("--enable_batching=false")] = "--enable_batching"
     assert tfrec("serve", "--model", shop.versions, *flags).status == 0
